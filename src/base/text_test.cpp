@@ -1,0 +1,33 @@
+#include "base/text.h"
+
+#include <gtest/gtest.h>
+
+namespace hull {
+
+TEST(ParseUint, TakesWholeDecimalNumbersInRangeOnly) {
+  EXPECT_EQ(parse_uint("42"), 42u);
+  for (const char* bad : {"", "+1", "-1", " 1", "1 ", "0x0", "1:2", "18446744073709551616", "１"})
+    EXPECT_FALSE(parse_uint(bad)) << bad;
+  EXPECT_FALSE(parse_uint("5", 0, 4));
+}
+
+TEST(ParseBytes, ReadsDockersMemoryUnits) {
+  EXPECT_EQ(parse_bytes("512"), 512u);
+  EXPECT_EQ(parse_bytes("64m"), 64u << 20);
+  EXPECT_EQ(parse_bytes("1.5GiB"), 3u << 29);
+  EXPECT_EQ(parse_bytes("10KB"), 10240u);
+  for (const char* bad : {"", "m", "1x", "1mm", "-1", "1e9x", "99999999999p"}) EXPECT_FALSE(parse_bytes(bad)) << bad;
+}
+
+TEST(ShellQuote, QuotesOnlyWhatTheShellWouldChange) {
+  EXPECT_EQ(shell_quote("a/b-c=1"), "a/b-c=1");
+  EXPECT_EQ(shell_quote("it's"), "'it'\\''s'");
+  EXPECT_EQ(shell_quote(""), "''");
+}
+
+TEST(EscapeControls, ShowsWhatATerminalWouldObey) {
+  EXPECT_EQ(escape_controls("a\033[31m\n"), "a\\x1b[31m\\n");
+  EXPECT_EQ(escape_controls("\xe2\x80\xae""evil"), "\\xe2\x80\xae""evil");
+}
+
+}  // namespace hull

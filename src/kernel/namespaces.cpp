@@ -1,0 +1,102 @@
+#include "kernel/namespaces.h"
+
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+#ifndef NS_GET_ID
+#define NS_GET_ID _IOR(0xb7, 13, uint64_t)
+#endif
+#ifndef NSFS_MAGIC
+#define NSFS_MAGIC 0x6e736673
+#endif
+
+namespace hull::kernel {
+
+std::optional<NsKind> ns_kind_from_name(std::string_view name) {
+  for (const NsInfo& info : kNamespaces)
+    if (name == info.name || name == info.oci_name) return info.kind;
+  return std::nullopt;
+}
+
+std::optional<NsKind> ns_kind_from_flag(uint64_t clone_flag) {
+  for (const NsInfo& info : kNamespaces)
+    if (info.clone_flag == clone_flag) return info.kind;
+  return std::nullopt;
+}
+
+static std::string ns_path(pid_t pid, NsKind kind, bool for_children) {
+  const NsInfo& info = ns_info(kind);
+  std::string process = pid == 0 ? "self" : std::to_string(pid);
+  return "/proc/" + process + "/ns/" + (for_children ? info.children_link : info.name);
+}
+
+Result<Fd> open_ns(pid_t pid, NsKind kind, bool for_children) {
+  return open_file(ns_path(pid, kind, for_children), O_RDONLY);
+}
+
+Result<Fd> open_ns_file(const std::string& path, std::optional<NsKind> kind) {
+  Fd fd = TRY(open_file(path, O_RDONLY | O_NONBLOCK));
+  struct statfs fs;
+  if (::fstatfs(fd.get(), &fs) != 0) return fail_errno("fstatfs", path);
+  if (fs.f_type != NSFS_MAGIC) return fail(ErrorKind::Invalid, path + ": not a namespace file");
+  NsIdentity identity = TRY(identify_ns(fd));
+  if (kind && identity.kind != *kind)
+    return fail(ErrorKind::Invalid, format("{}: holds a {} namespace, not a {} namespace", path,
+                                           ns_info(identity.kind).name, ns_info(*kind).name));
+  return fd;
+}
+
+Result<NsIdentity> identify_ns(const Fd& ns) {
+  int type = ::ioctl(ns.get(), NS_GET_NSTYPE);
+  if (type < 0) return fail_errno("ioctl", "NS_GET_NSTYPE");
+  std::optional<NsKind> kind = ns_kind_from_flag(static_cast<uint64_t>(static_cast<unsigned>(type)));
+  if (!kind) return fail(ErrorKind::Unsupported, format("namespace type {:#x} is not known to this build", type));
+  struct stat status;
+  if (::fstat(ns.get(), &status) != 0) return fail_errno("fstat", "namespace");
+  NsIdentity identity{*kind, status.st_ino, status.st_dev, 0};
+  // KERNEL: NS_GET_ID answers ENOTTY before Linux 6.18; the id then stays 0 and the inode stands alone.
+  if (::ioctl(ns.get(), NS_GET_ID, &identity.id) != 0) identity.id = 0;
+  return identity;
+}
+
+std::optional<uint64_t> ns_inode(pid_t pid, NsKind kind) {
+  char link[64];
+  ssize_t size = ::readlink(ns_path(pid, kind, false).c_str(), link, sizeof link);
+  if (size <= 0) return std::nullopt;
+  std::string_view text(link, static_cast<size_t>(size));
+  size_t open = text.find('[');
+  if (open == std::string_view::npos || text.back() != ']') return std::nullopt;
+  return parse_uint(text.substr(open + 1, text.size() - open - 2));
+}
+
+Result<Fd> ns_owner(const Fd& ns) {
+  Fd owner(::ioctl(ns.get(), NS_GET_USERNS));
+  if (!owner) return fail_errno("ioctl", "NS_GET_USERNS");
+  return owner;
+}
+
+Result<Fd> ns_parent(const Fd& ns) {
+  Fd parent(::ioctl(ns.get(), NS_GET_PARENT));
+  if (!parent) return fail_errno("ioctl", "NS_GET_PARENT");
+  return parent;
+}
+
+Result<uid_t> ns_owner_uid(const Fd& user_ns) {
+  uid_t uid = 0;
+  if (::ioctl(user_ns.get(), NS_GET_OWNER_UID, &uid) != 0) return fail_errno("ioctl", "NS_GET_OWNER_UID");
+  return uid;
+}
+
+Result<> join_ns(const Fd& ns, NsKind kind) {
+  if (::setns(ns.get(), static_cast<int>(ns_info(kind).clone_flag)) != 0)
+    return fail_errno("setns", ns_info(kind).name);
+  return {};
+}
+
+}  // namespace hull::kernel
