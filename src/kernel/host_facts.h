@@ -1,0 +1,23 @@
+// What a plan needs to know of this host, probed once per process. Plain data, so that compiling a plan stays pure
+// and can be tested for hosts that are not ours.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace hull::kernel {
+
+struct HostFacts {
+  bool cgroup_unified = false;  // only cgroup v2 is mounted, at /sys/fs/cgroup
+  // v1 hierarchies as (directory under /sys/fs/cgroup, mount option): ("cpu", "cpu"), ("systemd", "none,name=systemd")
+  std::vector<std::pair<std::string, std::string>> cgroup_v1;
+  bool in_user_namespace = false;  // we are not in the initial one: mknod and some mounts are refused
+  int last_capability = 40;
+};
+
+// Reads them from /proc; never fails (an unreadable file leaves the conservative value).
+const HostFacts& host_facts();
+
+}  // namespace hull::kernel

@@ -1,0 +1,70 @@
+// Carries a launch plan out: clones the process into its namespaces, hands it to hull-init, writes the id maps, and
+// reports the step that failed. The only code in hull that clones a container. Single-threaded callers only.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "sandbox/plan.h"
+
+namespace hull::sandbox {
+
+// A program that becomes the container's parent (hull-shim): made before the container, it execs right after cloning
+// it, so it can wait for it. "%pid" in an argument is replaced by the container's PID as the host sees it.
+struct ParentProgram {
+  std::string path;
+  std::vector<std::string> arguments;              // with argv[0]
+  std::vector<std::pair<int, int>> descriptors;    // (ours, its number, >= 3); all others are closed; stdio is /dev/null
+};
+
+struct LaunchIo {
+  int stdin_fd = 0, stdout_fd = 1, stderr_fd = 2;  // what the process gets; with a console: ignored
+  int console_fd = -1;      // with plan.console: a socket that receives the pty's master (SCM_RIGHTS, one byte)
+  int target_pidfd = -1;    // with plan.join_target
+  int cgroup_fd = -1;       // cgroup v2 directory for CLONE_INTO_CGROUP
+  std::vector<int> passed_fds;                     // become 6, 7, … and stay open over exec (--preserve-fds style)
+  std::optional<ParentProgram> parent;             // none: the caller itself is the parent
+  bool trace = false;
+};
+
+struct StepTime {
+  size_t step;
+  uint32_t nanoseconds;
+};
+
+// A process on its way: it has been cloned and is running its steps, and waits for go() before it execs.
+// Destroying one that was not released kills the process.
+class Launched {
+ public:
+  Launched(Launched&&) = default;
+  Launched& operator=(Launched&&) = default;
+  ~Launched();
+
+  pid_t pid() const { return pid_; }               // as our pid namespace sees it
+  pid_t parent_pid() const { return parent_pid_; } // of ParentProgram, 0 without
+  const Fd& pidfd() const { return pidfd_; }
+  // Lets the process exec, and waits until it has or a step failed. On failure the error says which step, on what,
+  // and errno_value() holds the errno (ENOENT and EACCES of the exec step decide between exit codes 127 and 126).
+  Result<> go();
+  // As go() without waiting for the outcome: the process runs its steps and execs on its own.
+  Result<> go_unwatched();
+  const std::vector<StepTime>& trace() const { return trace_; }
+
+ private:
+  friend Result<Launched> launch(const LaunchPlan&, const LaunchIo&);
+  Launched() = default;
+  Fd control_, pidfd_;
+  pid_t pid_ = 0, parent_pid_ = 0;
+  const LaunchPlan* plan_ = nullptr;  // outlives the launch
+  std::vector<StepTime> trace_;
+};
+
+// Errors: Denied or Invalid for a namespace that cannot be joined, Unsupported for a missing kernel facility.
+Result<Launched> launch(const LaunchPlan& plan, const LaunchIo& io);
+
+}  // namespace hull::sandbox

@@ -1,0 +1,79 @@
+// The launch plan: everything that makes a process isolated, as a flat ordered list of typed steps. Compiling one is
+// pure (no privilege, no system call): which way to go on this kernel is decided here, as data. launch.h carries it
+// out; print.h shows it.
+#pragma once
+
+#include <linux/filter.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "kernel/host_facts.h"
+#include "kernel/namespaces.h"
+#include "oci/spec.h"
+#include "sandbox/wire.h"
+
+namespace hull::sandbox {
+
+struct Step {
+  StepKind kind;
+  uint64_t numbers[kStepNumbers] = {};
+  std::vector<std::string> texts;
+};
+
+// A namespace to enter before the process is made. Either a path (checked to be of that kind) or, for exec, all of
+// a process's namespaces through its pidfd (LaunchIo::target_pidfd).
+struct JoinNamespace {
+  kernel::NsKind kind;
+  std::string path;
+};
+
+struct LaunchPlan {
+  uint64_t new_namespaces = 0;  // CLONE_NEW* flags of clone3; cgroup and time are made by steps instead
+  std::vector<JoinNamespace> joins;
+  uint64_t join_target = 0;     // CLONE_NEW* of what is joined through LaunchIo::target_pidfd
+  std::vector<oci::IdMapping> uid_map, gid_map;  // of the new user namespace, written by the parent
+  bool deny_setgroups = false;
+  bool console = false;         // a pty is made in the container and its master sent over LaunchIo::console_fd
+  bool reaper = false;
+  std::vector<Step> steps;
+};
+
+// The engine's root file system: an overlay made inside the new mount namespace (nothing to unmount on the host).
+struct OverlayRoot {
+  std::vector<std::string> lowers;  // directories, top first
+  std::string upper, work;          // empty: a read-only stack of at least two lowers
+  bool skip_sync = false;           // `volatile`: the upper is thrown away with the container
+};
+
+struct PlanOptions {
+  std::optional<OverlayRoot> overlay;  // instead of spec.root.path
+  std::string mount_point;             // an existing directory that root is attached to before pivot_root
+  std::vector<std::string> cgroup_enter_files;  // files that the process itself writes "0" to (v1 tasks)
+  bool cgroup_namespace_root = true;
+  std::vector<sock_filter> seccomp_filter;      // compiled; empty: none
+  uint32_t seccomp_flags = 0;
+  bool reaper = false;                          // --init
+  bool loopback_up = true;
+};
+
+// Compiles a container's start. Errors (Invalid, Unsupported) name the field of the specification.
+Result<LaunchPlan> compile_plan(const oci::Spec& spec, const kernel::HostFacts& facts, const PlanOptions& options);
+
+struct ExecPlanOptions {
+  uint64_t join_target = 0;  // CLONE_NEW* of the namespaces to enter
+  std::vector<std::string> cgroup_enter_files;
+  std::vector<sock_filter> seccomp_filter;
+  uint32_t seccomp_flags = 0;
+};
+// Compiles a further process inside a running container.
+Result<LaunchPlan> compile_exec_plan(const oci::Process& process, const ExecPlanOptions& options);
+
+// The plan as hull-init reads it (wire.h).
+std::string encode_plan(const LaunchPlan& plan, bool trace);
+const char* step_name(StepKind kind);
+
+}  // namespace hull::sandbox

@@ -1,0 +1,95 @@
+// The plan's wire form: what hull writes into a memory file and hull-init reads. Plain C++ without any library, so
+// that both sides share it. A plan is a WireHeader followed by its steps; a step is a WireStep followed by its texts
+// (each: uint32_t size without the NUL, the bytes, a NUL) and is padded to eight bytes.
+//
+//   hull                                    hull-init
+//    |-- clone, exec from sealed memfd ------->|
+//    |   fds: 3 control, 4 plan, 5 console     |-- runs the steps in order
+//    |-- 'M' (id maps are written) ----------->|   (step WaitMaps)
+//    |-- 'G' (go: the record is on disk) ----->|   (step WaitGo, just before exec)
+//    |<- WireFailure, then exit 1 -------------|   a step failed
+//    |<- end of file --------------------------|   exec succeeded (the socket is close-on-exec)
+//   console fd 5: the pty's master goes to whoever holds the other end (SCM_RIGHTS)
+#pragma once
+
+#include <stdint.h>
+
+namespace hull::sandbox {
+
+enum class StepKind : uint32_t {
+  // numbers and texts of each; "dst" is a path inside the new root, resolved there and nowhere else
+  WaitMaps,        // -
+  EnterCgroup,     // texts: files to write "0" to
+  NewCgroupNs,     // -
+  NewTimeNs,       // texts: the lines for timens_offsets
+  NewSession,      // -
+  SetDumpable,     // -; become root of the new user namespace
+  Loopback,        // -; bring lo up
+  Propagation,     // n0: MS_* propagation of the whole tree
+  RootBind,        // n0: 1 = recursive; texts: source, mount point
+  RootOverlay,     // n0: 1 = volatile, n1: 1 = userxattr; texts: mount point, upper, work, lowers top first
+  MountFs,         // n0: MOUNT_ATTR_*, n1: mode for a created mount point; texts: dst, fs type, source, options…
+  MountBind,       // n0: attr set, n1: attr clear, n2: 1 = recursive, n3: propagation, n4: attr recursive; texts: dst, source
+  MountCgroup1,    // n0: MOUNT_ATTR_*; texts: dst, then pairs name, controllers
+  MakeNode,        // n0: mode with type, n1: dev, n2: uid, n3: gid; texts: dst
+  BindNode,        // texts: dst, source on the host (device nodes where mknod is refused)
+  MakeLink,        // texts: dst, target
+  MakeDir,         // n0: mode, n1: uid, n2: gid; texts: dst
+  WriteFile,       // n0: mode, n1: uid, n2: gid; texts: dst, content
+  Console,         // n0: rows, n1: columns, n2: uid; opens the pty, binds dev/console, sends the master, takes the slave
+  MaskPaths,       // texts: dsts
+  ReadonlyPaths,   // texts: dsts
+  Remount,         // n0: attr set, n1: attr clear; texts: dst (a mount); "/" is the root itself
+  Pivot,           // -
+  Hostname,        // texts: name
+  Domainname,      // texts: name
+  Sysctl,          // texts: dotted-path with slashes, value
+  Rlimit,          // n0: resource, n1: soft, n2: hard
+  OomScoreAdj,     // texts: the decimal value
+  NewKeyring,      // texts: name
+  Umask,           // n0
+  Personality,     // n0
+  SetUser,         // n0: uid, n1: gid, n2: capabilities to keep across, n3: 1 = setgroups refused; blob in texts[0]: gids
+  BoundingCaps,    // n0: mask
+  SetCaps,         // n0: effective, n1: permitted, n2: inheritable, n3: ambient
+  NoNewPrivs,      // -
+  Seccomp,         // n0: flags; texts[0]: struct sock_filter[]
+  Chdir,           // texts: directory
+  Reaper,          // -; stay as PID 1, the rest of the plan runs in a child
+  WaitGo,          // -
+  Exec,            // n0: number of arguments, n1: 1 = search PATH; texts: arguments, then environment
+  Count
+};
+
+constexpr uint32_t kWireMagic = 0x4e4c5548;  // "HULN"
+constexpr uint32_t kWireVersion = 1;
+constexpr uint32_t kStepNumbers = 6;
+constexpr int kControlFd = 3;
+constexpr int kPlanFd = 4;
+constexpr int kConsoleFd = 5;
+constexpr int kFirstPassedFd = 6;
+
+struct WireHeader {
+  uint32_t magic, version, step_count, size;  // size: of the whole plan
+};
+
+struct WireStep {
+  uint32_t kind, text_count;
+  uint32_t size, trace;  // size: with texts and padding
+  uint64_t numbers[kStepNumbers];
+};
+
+// What hull-init says of the step that failed. `detail` names the object (a path, an id).
+struct WireFailure {
+  uint32_t step;
+  int32_t errno_value;
+  char call[24];
+  char detail[400];
+};
+
+// With tracing on, one of these per step goes over the control socket before anything else.
+struct WireTrace {
+  uint32_t step, nanoseconds;
+};
+
+}  // namespace hull::sandbox
