@@ -1,0 +1,125 @@
+// Control groups: one interface over cgroup v1 and v2, chosen once from what is mounted. A group is one path
+// ("/hull/<id>") made in every hierarchy. A hybrid host counts as v1, with the group made in the v2 tree as well
+// (for CLONE_INTO_CGROUP, cgroup.kill and cgroup.freeze).
+//
+// Never moves another process by writing its pid to cgroup.procs: that waits 11-15 ms for an RCU grace period.
+// A process enters by CLONE_INTO_CGROUP or by writing "0" to its own `tasks` file.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "oci/spec.h"
+
+namespace hull::kernel {
+
+// One mounted hierarchy.
+struct CgroupHierarchy {
+  std::string mount_point;               // "/sys/fs/cgroup/memory"
+  std::vector<std::string> controllers;  // v1: "cpu", "cpuacct" or "name=systemd"; v2: empty here, see cgroup.controllers
+};
+
+enum class CgroupMode { None, V1, Hybrid, V2 };
+
+struct CgroupLayout {
+  std::vector<CgroupHierarchy> v1;
+  std::optional<CgroupHierarchy> v2;
+  CgroupMode mode() const;
+};
+std::string_view cgroup_mode_name(CgroupMode mode);  // "v1", "hybrid", "v2", "none"
+
+// From the text of a mountinfo file; the first mount of each hierarchy counts. Pure.
+CgroupLayout parse_cgroup_layout(std::string_view mountinfo);
+Result<CgroupLayout> discover_cgroups();
+
+// One value for one file of a controller. For v2 the controller stands before the dot of the file's name anyway.
+struct CgroupWrite {
+  std::string controller;  // "memory", "cpu", …
+  std::string file;        // "memory.limit_in_bytes"
+  std::string value;
+  bool operator==(const CgroupWrite&) const = default;
+};
+
+// What the resources mean as writes, in the order in which a fresh group takes them; devices apart (cgroup_devices.h).
+// Pure. Invalid values (a swap limit below the memory limit, …) fail here, with the rule.
+Result<std::vector<CgroupWrite>> cgroup_v1_writes(const oci::Resources& resources);
+Result<std::vector<CgroupWrite>> cgroup_v2_writes(const oci::Resources& resources);
+// cpu.shares (2-262144) as cpu.weight (1-10000), by the runtime-spec's newer formula (100 for 1024).
+uint64_t cpu_weight_from_shares(uint64_t shares);
+
+// How a new process enters: clone3 with CLONE_INTO_CGROUP on `into` when it is valid, and the process itself writes
+// "0" to each of `files`. If the kernel refuses CLONE_INTO_CGROUP, it also writes "0" to `into_fallback_file`.
+struct CgroupEntry {
+  int into = -1;                   // borrowed from the Cgroup
+  std::string into_fallback_file;  // "<v2 group>/cgroup.procs"; empty without v2
+  std::vector<std::string> files;  // v1: "<group>/tasks" of each hierarchy
+};
+
+struct CgroupStats {  // absent: this host cannot tell
+  std::optional<uint64_t> memory_usage, memory_limit, memory_inactive_file;  // bytes; no limit: absent
+  std::optional<uint64_t> memory_peak, oom_kills;
+  std::optional<uint64_t> cpu_usage_ns, cpu_user_ns, cpu_system_ns, throttled_periods, throttled_ns;
+  std::optional<uint64_t> pids_current, pids_limit;
+  std::optional<uint64_t> io_read_bytes, io_write_bytes;
+};
+
+// An existing group, held by a directory descriptor in each hierarchy.
+class Cgroup {
+ public:
+  virtual ~Cgroup() = default;
+
+  const std::string& path() const { return path_; }
+  virtual CgroupMode mode() const = 0;
+
+  // Writes what is given and nothing else, devices included (v1 lists or an eBPF program); fails naming file, value
+  // and remedy.
+  virtual Result<> apply(const oci::Resources& resources) = 0;
+  virtual CgroupEntry entry() const = 0;
+
+  // Every process in the group and the groups under it, by the pid numbers of our pid namespace (0: not in it).
+  virtual Result<std::vector<pid_t>> processes() const = 0;
+  virtual Result<bool> empty() const = 0;
+  // Sends SIGKILL to all of them and keeps at it until the group is empty, thawing it; System after timeout_ms.
+  virtual Result<> kill(int timeout_ms = 10000) = 0;
+  virtual Result<> freeze(int timeout_ms = 10000) = 0;
+  virtual Result<> thaw() = 0;
+  virtual Result<bool> frozen() const = 0;
+  virtual Result<CgroupStats> stats() const = 0;
+
+ protected:
+  explicit Cgroup(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
+// All groups of this host. Descriptors of the hierarchies' roots are opened once.
+class Cgroups {
+ public:
+  // Fails with Unsupported when no cgroup hierarchy is mounted.
+  static Result<std::unique_ptr<Cgroups>> open();
+  static Result<std::unique_ptr<Cgroups>> open(const CgroupLayout& layout);
+  virtual ~Cgroups() = default;
+
+  virtual CgroupMode mode() const = 0;
+  // Controllers that limits can be set with ("memory", "cpu", "devices", …), sorted.
+  virtual std::vector<std::string> controllers() const = 0;
+  // Makes the group and missing parents in every hierarchy. `path` is absolute, of plain components (Invalid
+  // otherwise). On failure nothing that was made remains. An existing group is an error (Exists).
+  virtual Result<std::unique_ptr<Cgroup>> create(const std::string& path) = 0;
+  virtual Result<std::unique_ptr<Cgroup>> find(const std::string& path) = 0;  // NotFound if in no hierarchy
+  // Removes the group and those under it in every hierarchy, deepest first; busy ones are retried for timeout_ms,
+  // errors are collected. A missing group is success. Needs no open Cgroup: for clean-up after a crash, too.
+  virtual Result<> remove(const std::string& path, int timeout_ms = 5000) = 0;
+};
+
+// "/a/b" of plain components (not empty, ".", ".." or with control characters), or Invalid.
+Result<> check_cgroup_path(std::string_view path);
+
+}  // namespace hull::kernel
