@@ -80,23 +80,21 @@ def remove_cgroups(paths):
                 pass
 
 
-def _ancestors(path):
-    while path not in ("/", ""):
-        yield path
-        path = os.path.dirname(path)
-
-
 def enter_world(cgroup_paths, keep):
     """In the worker, before its first fork: mounts become private, scratch directories empty. `keep` is a directory
-    (the checkout) that must stay visible even if it lies under one of them."""
+    (the checkout) that stays visible even if it lies under one of them."""
     unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWNET)
     mount(None, "/", None, MS_REC | MS_PRIVATE)
+    kept = os.open(keep, os.O_PATH)
     for folder in SCRATCH:
-        if folder in _ancestors(keep):
-            continue
         os.makedirs(folder, exist_ok=True)
         mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV if folder == "/dev/shm" else 0,
               "mode=0755" if folder in ("/run", "/var/lib/hull") else "mode=1777")
+    if not os.path.isdir(keep):
+        os.makedirs(keep)
+        mount(f"/proc/self/fd/{kept}", keep, None, MS_BIND | MS_REC)
+        os.chdir(keep + "/tests")
+    os.close(kept)
     for path in cgroup_paths:
         mount(path, os.path.dirname(path), None, MS_BIND)
     _loopback_up()

@@ -133,6 +133,8 @@ class Report:
         if self.json_path:
             with open(self.json_path, "w") as file:
                 json.dump({"tests": self.done, "totals": count}, file)
+        if count["failed"]:
+            print(f"to run one again: HULL={os.environ['HULL']} tests/run -v PART-OF-ITS-NAME")
         print(f"{len(self.done)} tests in {seconds:.0f} s")
         print(f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped")
         return 1 if count["failed"] else 0
