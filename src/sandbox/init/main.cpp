@@ -21,16 +21,16 @@ State g_state;
 
 namespace {
 
-struct Failure { int errno_value; char call[24]; char detail[400]; } g_failure;
+struct Failure { int errno_value; char call[48]; char detail[400]; } g_failure;
 constexpr uint32_t kMaxTraced = 256;
-sandbox::WireTrace g_trace[kMaxTraced];
+sandbox::WireTrace g_trace[kMaxTraced + 1];  // the first is the mark
 uint32_t g_traced;
 
 using StepFunction = int (*)(const StepView&);
 
 // In the order of StepKind.
 constexpr StepFunction kSteps[] = {
-    wait_maps,       enter_cgroup,     new_cgroup_ns,  new_time_ns,    new_session,    become_root,    loopback_up,
+    wait_maps,       enter_cgroup,     enter_time_ns,  new_cgroup_ns,  new_time_ns,    new_session,    become_root,    loopback_up,
     set_propagation, root_bind,        root_overlay,   mount_fs,       mount_bind,     mount_cgroup1,  make_node,
     bind_node,       make_link,        make_dir,       write_file,     open_console,   mask_paths,     readonly_paths,
     remount,         pivot,            set_hostname,   set_domainname, write_sysctl,   set_rlimit,     set_oom_score_adj,
@@ -88,7 +88,7 @@ void run_step(const StepView& step, bool traced) {
     report(step.index);
   }
   if (kSteps[step.wire->kind](step) != 0) report(step.index);
-  if (traced && g_traced < kMaxTraced) g_trace[g_traced++] = {step.index, static_cast<uint32_t>(now_ns() - begin)};
+  if (traced && g_traced < kMaxTraced) g_trace[++g_traced] = {step.index, static_cast<uint32_t>(now_ns() - begin)};
 }
 
 }  // namespace
@@ -115,7 +115,9 @@ int fail_as(int errno_value, const char* call, const char* object) {
 }
 
 void send_trace() {
-  if (g_traced > 0) send(sandbox::kControlFd, g_trace, g_traced * sizeof *g_trace, MSG_NOSIGNAL);
+  if (g_traced == 0) return;
+  g_trace[0] = {sandbox::kTraceMark, g_traced};
+  send(sandbox::kControlFd, g_trace, (g_traced + 1) * sizeof *g_trace, MSG_NOSIGNAL);
 }
 
 // Runs the whole plan; comes back only by exec.

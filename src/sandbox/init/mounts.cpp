@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "sys.h"
@@ -121,8 +122,16 @@ static int new_mount(const char* type, const char* source, const StepView& step,
   return mount_fd;
 }
 
-static int attach(int mount_fd, int target, const char* path) {
+static int attach(int mount_fd, int target, const char* path, bool inside_proc = true) {
   if (target < 0) return -1;
+  // A destination that leads into procfs (by a link of the image) would cover the files that our protections are
+  // written to (CVE-2019-16884, CVE-2023-27561).
+  constexpr long kProcMagic = 0x9fa0;
+  struct statfs fs;
+  if (!inside_proc && fstatfs(target, &fs) == 0 && fs.f_type == kProcMagic) {
+    close(target);
+    return fail_as(EPERM, "mount inside /proc refused", path);
+  }
   int result = sys_move_mount(mount_fd, target);
   if (result != 0) fail("move_mount", path);
   close(target);
@@ -132,7 +141,7 @@ static int attach(int mount_fd, int target, const char* path) {
 int mount_fs(const StepView& step) {
   int mount_fd = new_mount(step.text(1), step.text(2), step, 3, step.number(0));
   if (mount_fd < 0) return -1;
-  int result = attach(mount_fd, make_directory_inside(step.text(0), 0755), step.text(0));
+  int result = attach(mount_fd, make_directory_inside(step.text(0), 0755), step.text(0), step.number(5) != 0);
   close(mount_fd);
   return result;
 }
@@ -158,11 +167,11 @@ int open_bind_sources(const char* first_step, uint32_t steps) {
   return 0;
 }
 
-static int attach_bind(int tree, const char* destination) {
+static int attach_bind(int tree, const char* destination, bool inside_proc) {
   struct stat status;
   if (fstat(tree, &status) != 0) return fail("fstat", destination);
   int target = S_ISDIR(status.st_mode) ? make_directory_inside(destination, 0755) : make_file_inside(destination, 0644);
-  return attach(tree, target, destination);
+  return attach(tree, target, destination, inside_proc);
 }
 
 int mount_bind(const StepView& step) {
@@ -170,14 +179,14 @@ int mount_bind(const StepView& step) {
   uint64_t set = step.number(0), clear = step.number(1), propagation = step.number(3);
   if ((set | clear | propagation) != 0 && sys_mount_setattr(tree, step.number(4) != 0, set, clear, propagation) != 0)
     return fail("mount_setattr", step.text(0));
-  int result = attach_bind(tree, step.text(0));
+  int result = attach_bind(tree, step.text(0), step.number(5) != 0);
   close(tree);
   return result;
 }
 
 int bind_node(const StepView& step) {
   int tree = bind_sources[next_bind++];
-  int result = attach_bind(tree, step.text(0));
+  int result = attach_bind(tree, step.text(0), false);
   close(tree);
   return result;
 }

@@ -16,15 +16,37 @@ int open_inside(const char* path, uint64_t flags, uint64_t mode) {
   return sys_openat2(g_state.root, path, flags, mode, kResolveInRoot | kResolveNoMagiclinks);
 }
 
-// Opens the directory `path`, or makes it under `parent` (its already opened parent) as `name`.
-static int open_or_make(int parent, const char* path, const char* name, unsigned mode) {
+static int make_directory_inside_at(const char* path, unsigned mode, int links_left);
+
+// A link whose target does not exist yet: the target is made, inside the root, as mount points are on the host.
+static int make_link_target(int parent, const char* path, const char* name, unsigned mode, int links_left) {
+  char target[kPathMax];
+  size_t prefix = static_cast<size_t>(name - path);
+  ssize_t size = readlinkat(parent, name, target, sizeof target - 1);
+  if (size <= 0 || links_left == 0) return -1;
+  target[size] = '\0';
+  if (target[0] == '/') return make_directory_inside_at(target, mode, links_left - 1);
+  char joined[kPathMax];
+  if (prefix + static_cast<size_t>(size) >= sizeof joined) return -1;
+  memcpy(joined, path, prefix);
+  memcpy(joined + prefix, target, static_cast<size_t>(size) + 1);
+  return make_directory_inside_at(joined, mode, links_left - 1);
+}
+
+// Opens the directory `path`, or makes it under `parent` (its already opened parent); `name` is its last component.
+static int open_or_make(int parent, const char* path, const char* name, unsigned mode, int links_left) {
   int fd = open_inside(path, O_PATH | O_DIRECTORY);
   if (fd >= 0 || errno != ENOENT) return fd;
-  if (mkdirat(parent, name, mode) != 0 && errno != EEXIST) return -1;
+  if (mkdirat(parent, name, mode) != 0 && errno == EEXIST) return make_link_target(parent, path, name, mode, links_left);
   return open_inside(path, O_PATH | O_DIRECTORY);
 }
 
 int make_directory_inside(const char* path, unsigned mode) {
+  constexpr int kMaxLinks = 40;
+  return make_directory_inside_at(path, mode, kMaxLinks);
+}
+
+static int make_directory_inside_at(const char* path, unsigned mode, int links_left) {
   int fd = open_inside(path, O_PATH | O_DIRECTORY);
   if (fd >= 0) return fd;
   if (errno != ENOENT) return fail("open", path);
@@ -39,7 +61,7 @@ int make_directory_inside(const char* path, unsigned mode) {
     if (end == begin) break;
     memcpy(prefix, path, end);
     prefix[end] = '\0';
-    int next = open_or_make(parent, prefix, prefix + begin, mode);
+    int next = open_or_make(parent, prefix, prefix + begin, mode, links_left);
     if (next < 0) fail("mkdir", prefix);
     close(parent);
     parent = next;

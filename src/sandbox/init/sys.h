@@ -30,7 +30,7 @@ const char* next_text(const char* text);
 int fail(const char* call, const char* object);
 int fail_as(int errno_value, const char* call, const char* object);
 
-constexpr uint64_t kResolveInRoot = 0x10, kResolveNoMagiclinks = 0x02;
+constexpr uint64_t kResolveInRoot = 0x10, kResolveNoMagiclinks = 0x02, kResolveNoSymlinks = 0x04;
 int sys_openat2(int dir, const char* path, uint64_t flags, uint64_t mode, uint64_t resolve);
 int sys_open_tree(int dir, const char* path, unsigned flags);
 int sys_move_mount(int from, int to);  // both by descriptor
@@ -61,7 +61,7 @@ int make_file_inside(const char* path, unsigned mode);            // for a bind 
 int open_parent_inside(const char* path, const char** name);      // parents made as needed
 
 // The steps, by file.
-int enter_cgroup(const StepView&), new_cgroup_ns(const StepView&), new_time_ns(const StepView&);
+int enter_cgroup(const StepView&), enter_time_ns(const StepView&), new_cgroup_ns(const StepView&), new_time_ns(const StepView&);
 int become_root(const StepView&), loopback_up(const StepView&), set_propagation(const StepView&);
 int root_bind(const StepView&), root_overlay(const StepView&), mount_fs(const StepView&), mount_bind(const StepView&);
 int mount_cgroup1(const StepView&), make_node(const StepView&), bind_node(const StepView&), make_link(const StepView&);

@@ -37,7 +37,8 @@ static int send_descriptor(int socket_fd, int fd) {
 static int open_master() {
   constexpr long kDevptsMagic = 0x1cd1;
   const char* path = "/dev/pts/ptmx";
-  int master = g_state.root >= 0 ? open_inside(path, O_RDWR | O_NOCTTY) : open(path, O_RDWR | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
+  int master = g_state.root >= 0 ? open_inside(path, O_RDWR | O_NOCTTY)
+                                   : sys_openat2(AT_FDCWD, path, O_RDWR | O_NOCTTY, 0, kResolveNoSymlinks);
   if (master < 0) return fail("open", path);
   struct statfs fs;
   if (fstatfs(master, &fs) != 0 || fs.f_type != kDevptsMagic) return fail_as(ELOOP, "not a devpts file", path);
