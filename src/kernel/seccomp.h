@@ -11,8 +11,8 @@
 //    Among conditional rules the strictest that matches wins (kill process, kill thread, trap, errno, notify,
 //    trace, log, allow), then the first. Arguments of one rule are ANDed; a rule that names one argument twice
 //    is taken as one rule per argument, ORed, as runc does.
-//  - No rule: the default action; but a number above every one that the profile names, where the default denies
-//    with another errno, gives ENOSYS, so that a libc newer than the profile falls back (as runc does).
+//  - No rule: the default action; but where the default denies, a number above every one that the profile names,
+//    or one that no system call has, gives ENOSYS, so that a libc newer than the profile falls back (as runc does).
 #pragma once
 
 #include <linux/filter.h>
@@ -30,11 +30,11 @@ struct SeccompFilter {
   std::vector<sock_filter> program;      // at most BPF_MAXINSNS; begins with loading the architecture
   uint32_t flags = 0;                    // SECCOMP_FILTER_FLAG_* for seccomp(2)
   bool notifies = false;                 // some rule is SCMP_ACT_NOTIFY: flags hold NEW_LISTENER
-  std::vector<std::string> unknown_syscalls;  // named by the profile, known on no compiled architecture: ignored
+  std::vector<std::string> unknown_syscalls;  // named by the profile, known on no x86 architecture: ignored
 };
 
-// Fails with Invalid, naming it, for an unknown action, operator, flag or argument index, with Unsupported for an
-// architecture that this host cannot have, and when the program would be too long.
+// Fails with Invalid, naming it, for an unknown action, operator, flag, architecture or argument index, and when the
+// program would be too long. Known architectures that an x86-64 kernel never reports are ignored.
 Result<SeccompFilter> compile_seccomp(const oci::Seccomp& profile);
 
 // The filter as text, one instruction a line ("0007 jge 0x1b 3 0"), for --dry-run.

@@ -1,0 +1,31 @@
+#include "kernel/seccomp_default.h"
+
+#include "kernel/seccomp.h"
+#include "kernel/seccomp_profile.h"
+
+namespace hull::kernel {
+
+namespace {
+struct Prebuilt {
+  CapMask capabilities;  // of those that the profile mentions
+  std::span<const sock_filter> filter;
+};
+#include "seccomp_default.inc"
+}  // namespace
+
+std::span<const sock_filter> prebuilt_seccomp_filter(CapMask capabilities) {
+  for (const Prebuilt& prebuilt : kPrebuilt)
+    if (prebuilt.capabilities == (capabilities & kMentioned)) return prebuilt.filter;
+  return {};
+}
+
+Result<std::vector<sock_filter>> default_seccomp_filter(CapMask capabilities) {
+  std::span<const sock_filter> prebuilt = prebuilt_seccomp_filter(capabilities);
+  if (!prebuilt.empty()) return std::vector<sock_filter>(prebuilt.begin(), prebuilt.end());
+  oci::Seccomp profile = TRY(parse_docker_seccomp_profile(kProfile, capabilities, "default seccomp profile"));
+  return TRY(compile_seccomp(profile)).program;
+}
+
+std::string_view default_seccomp_profile() { return {kProfile, sizeof kProfile - 1}; }
+
+}  // namespace hull::kernel
