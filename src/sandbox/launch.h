@@ -27,7 +27,7 @@ struct LaunchIo {
   int console_fd = -1;      // with plan.console: a socket that receives the pty's master (SCM_RIGHTS, one byte)
   int target_pidfd = -1;    // with plan.join_target
   int cgroup_fd = -1;       // cgroup v2 directory for CLONE_INTO_CGROUP
-  std::vector<int> passed_fds;                     // become 6, 7, … and stay open over exec (--preserve-fds style)
+  std::vector<int> cgroup_files;  // open v1 `tasks` files for plans that enter through descriptors (exec)
   std::optional<ParentProgram> parent;             // none: the caller itself is the parent
   bool trace = false;
 };
@@ -58,6 +58,8 @@ class Launched {
  private:
   friend Result<Launched> launch(const LaunchPlan&, const LaunchIo&);
   Launched() = default;
+  Error failure_of(const WireFailure& failure) const;
+
   Fd control_, pidfd_;
   pid_t pid_ = 0, parent_pid_ = 0;
   const LaunchPlan* plan_ = nullptr;  // outlives the launch
@@ -66,5 +68,8 @@ class Launched {
 
 // Errors: Denied or Invalid for a namespace that cannot be joined, Unsupported for a missing kernel facility.
 Result<Launched> launch(const LaunchPlan& plan, const LaunchIo& io);
+
+// The CLONE_NEW* flags of the namespaces in which `target` is and we are not: what exec has to enter.
+Result<uint64_t> differing_namespaces(pid_t target);
 
 }  // namespace hull::sandbox

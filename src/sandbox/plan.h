@@ -53,19 +53,19 @@ struct PlanOptions {
   std::optional<OverlayRoot> overlay;  // instead of spec.root.path
   std::string mount_point;             // an existing directory that root is attached to before pivot_root
   std::vector<std::string> cgroup_enter_files;  // files that the process itself writes "0" to (v1 tasks)
-  bool cgroup_namespace_root = true;
   std::vector<sock_filter> seccomp_filter;      // compiled; empty: none
   uint32_t seccomp_flags = 0;
   bool reaper = false;                          // --init
   bool loopback_up = true;
+  bool new_keyring = true;
 };
 
 // Compiles a container's start. Errors (Invalid, Unsupported) name the field of the specification.
 Result<LaunchPlan> compile_plan(const oci::Spec& spec, const kernel::HostFacts& facts, const PlanOptions& options);
 
 struct ExecPlanOptions {
-  uint64_t join_target = 0;  // CLONE_NEW* of the namespaces to enter
-  std::vector<std::string> cgroup_enter_files;
+  uint64_t join_target = 0;       // CLONE_NEW* of the namespaces to enter (differing_namespaces)
+  size_t cgroup_file_count = 0;   // how many LaunchIo::cgroup_files there will be
   std::vector<sock_filter> seccomp_filter;
   uint32_t seccomp_flags = 0;
 };

@@ -19,17 +19,19 @@ namespace hull::sandbox {
 enum class StepKind : uint32_t {
   // numbers and texts of each; "dst" is a path inside the new root, resolved there and nowhere else
   WaitMaps,        // -
-  EnterCgroup,     // texts: files to write "0" to
+  EnterCgroup,     // n0: first passed descriptor, n1: their number; texts: files; "0" is written to each
+  EnterTimeNs,     // n0: passed descriptor of a time namespace
   NewCgroupNs,     // -
   NewTimeNs,       // texts: the lines for timens_offsets
   NewSession,      // -
-  SetDumpable,     // -; become root of the new user namespace
+  BecomeRoot,      // -; uid and gid 0 of the new user namespace
   Loopback,        // -; bring lo up
   Propagation,     // n0: MS_* propagation of the whole tree
   RootBind,        // n0: 1 = recursive; texts: source, mount point
   RootOverlay,     // n0: 1 = volatile, n1: 1 = userxattr; texts: mount point, upper, work, lowers top first
-  MountFs,         // n0: MOUNT_ATTR_*, n1: mode for a created mount point; texts: dst, fs type, source, options…
-  MountBind,       // n0: attr set, n1: attr clear, n2: 1 = recursive, n3: propagation, n4: attr recursive; texts: dst, source
+  MountFs,         // n0: MOUNT_ATTR_*, n5: 1 = may stand inside /proc; texts: dst, fs type, source, options…
+  MountBind,       // n0: attr set, n1: attr clear, n2: 1 = recursive, n3: propagation, n4: attr recursive,
+                   // n5: 1 = may stand inside /proc; texts: dst, source
   MountCgroup1,    // n0: MOUNT_ATTR_*; texts: dst, then pairs name, controllers
   MakeNode,        // n0: mode with type, n1: dev, n2: uid, n3: gid; texts: dst
   BindNode,        // texts: dst, source on the host (device nodes where mknod is refused)
@@ -83,11 +85,12 @@ struct WireStep {
 struct WireFailure {
   uint32_t step;
   int32_t errno_value;
-  char call[24];
+  char call[48];
   char detail[400];
 };
 
-// With tracing on, one of these per step goes over the control socket before anything else.
+// With tracing on, one message of these goes over the control socket just before exec; the first has step kTraceMark.
+constexpr uint32_t kTraceMark = 0xffffffff;
 struct WireTrace {
   uint32_t step, nanoseconds;
 };

@@ -1,0 +1,109 @@
+#include "kernel/clone.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace hull::kernel {
+namespace {
+
+constexpr size_t kStackSize = 256 << 10;
+
+struct CloneArgs {
+  uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
+};
+
+constexpr uint64_t kCloneIntoCgroup = 0x200000000ULL;
+
+#if defined(__x86_64__)
+// KERNEL: with CLONE_VM and a stack of its own the child returns from the system call on an empty stack, so it must
+// not return into C; glibc 2.36 does not export its clone3. The child calls body(context) and exits with its value.
+__attribute__((noinline)) long clone3_on_stack(CloneArgs* args, int (*body)(void*), void* context) {
+  long result;
+  register long number asm("rax") = SYS_clone3;
+  register CloneArgs* first asm("rdi") = args;
+  register size_t second asm("rsi") = sizeof *args;
+  register int (*child_body)(void*) asm("r8") = body;
+  register void* child_context asm("r9") = context;
+  asm volatile(
+      "syscall\n\t"
+      "testq %%rax, %%rax\n\t"
+      "jnz 1f\n\t"
+      "xorl %%ebp, %%ebp\n\t"
+      "movq %%r9, %%rdi\n\t"
+      "callq *%%r8\n\t"
+      "movl %%eax, %%edi\n\t"
+      "movl %[exit], %%eax\n\t"
+      "syscall\n\t"
+      "hlt\n"
+      "1:"
+      : "+r"(number)
+      : "r"(first), "r"(second), "r"(child_body), "r"(child_context), [exit] "i"(SYS_exit_group)
+      : "rcx", "r11", "memory", "cc");
+  result = number;
+  return result;
+}
+#endif
+
+struct ChildStack {
+  void* base = MAP_FAILED;
+  ChildStack() { base = ::mmap(nullptr, kStackSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0); }
+  ~ChildStack() { if (base != MAP_FAILED) ::munmap(base, kStackSize); }
+};
+
+// Signals stay blocked from before the clone until the child execs: a handler must never run on shared memory.
+struct BlockedSignals {
+  sigset_t before;
+  BlockedSignals() {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::sigprocmask(SIG_SETMASK, &all, &before);
+  }
+  ~BlockedSignals() { ::sigprocmask(SIG_SETMASK, &before, nullptr); }
+};
+
+// clone(2), for kernels that refuse clone3 (ENOSYS: before 5.3, or a seccomp filter of an outer container).
+Result<CloneResult> clone_legacy(const CloneRequest& request, void* stack, int (*body)(void*), void* context) {
+  int pidfd = -1;
+  uint64_t flags = request.flags | CLONE_VM | CLONE_VFORK | SIGCHLD | (request.want_pidfd ? CLONE_PIDFD : 0);
+  int pid = ::clone(body, static_cast<char*>(stack) + kStackSize, static_cast<int>(flags), context, &pidfd);
+  if (pid < 0) return fail_errno("clone", "");
+  return CloneResult{pid, Fd(pidfd)};
+}
+
+}  // namespace
+
+Result<CloneResult> clone_sharing_memory(const CloneRequest& request, int (*body)(void*), void* context) {
+  ChildStack stack;
+  if (stack.base == MAP_FAILED) return fail_errno("mmap", "child stack");
+  BlockedSignals blocked;
+  int pidfd = -1;
+  CloneArgs args{};
+  args.flags = request.flags | CLONE_VM | CLONE_VFORK;
+  args.exit_signal = (request.flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD;
+  args.stack = reinterpret_cast<uint64_t>(stack.base);
+  args.stack_size = kStackSize;
+  if (request.want_pidfd) {
+    args.flags |= CLONE_PIDFD;
+    args.pidfd = reinterpret_cast<uint64_t>(&pidfd);
+  }
+  if (request.cgroup_fd >= 0) {
+    args.flags |= kCloneIntoCgroup;
+    args.cgroup = static_cast<uint64_t>(request.cgroup_fd);
+  }
+#if defined(__x86_64__)
+  long pid = clone3_on_stack(&args, body, context);
+  if (pid > 0) return CloneResult{static_cast<pid_t>(pid), Fd(pidfd)};
+  errno = static_cast<int>(-pid);
+#else
+  errno = ENOSYS;
+#endif
+  if (errno == ENOSYS && request.cgroup_fd < 0) return clone_legacy(request, stack.base, body, context);
+  return fail_errno("clone3", "");
+}
+
+}  // namespace hull::kernel

@@ -1,0 +1,52 @@
+#include "kernel/host_facts.h"
+
+#include "base/fd.h"
+#include "base/text.h"
+
+namespace hull::kernel {
+namespace {
+
+// One line of /proc/self/mountinfo that is a cgroup mount right under /sys/fs/cgroup.
+void note_cgroup_mount(std::string_view line, HostFacts& facts) {
+  size_t dash = line.find(" - ");
+  if (dash == std::string_view::npos) return;
+  auto before = split_words(line.substr(0, dash)), after = split_words(line.substr(dash + 3));
+  if (before.size() < 5 || after.size() < 3 || !before[4].starts_with("/sys/fs/cgroup")) return;
+  std::string_view name = before[4].substr(std::string_view("/sys/fs/cgroup").size());
+  if (after[0] == "cgroup2") {
+    if (name.empty()) facts.cgroup_unified = true;
+    else facts.cgroup_v1.emplace_back(std::string(name.substr(1)), "unified");
+    return;
+  }
+  if (after[0] != "cgroup" || name.empty()) return;
+  std::vector<std::string> controllers;
+  for (std::string& option : split(after[2], ',')) {
+    if (option.starts_with("name=")) controllers = {"none", option};
+    else if (option != "rw" && option != "ro" && option.find('=') == std::string::npos && option != "xattr" &&
+             option != "clone_children" && option != "noprefix")
+      controllers.push_back(std::move(option));
+  }
+  facts.cgroup_v1.emplace_back(std::string(name.substr(1)), join(controllers, ","));
+}
+
+HostFacts probe() {
+  HostFacts facts;
+  if (auto mounts = read_file("/proc/self/mountinfo"))
+    for (std::string_view line : split_lines(*mounts)) note_cgroup_mount(line, facts);
+  if (auto map = read_file("/proc/self/uid_map")) {
+    auto words = split_words(trim(*map));
+    facts.in_user_namespace = words.size() != 3 || words[2] != "4294967295";
+  }
+  if (auto last = read_file("/proc/sys/kernel/cap_last_cap"))
+    facts.last_capability = static_cast<int>(parse_uint(trim(*last), 0, 63).value_or(40));
+  return facts;
+}
+
+}  // namespace
+
+const HostFacts& host_facts() {
+  static const HostFacts facts = probe();
+  return facts;
+}
+
+}  // namespace hull::kernel

@@ -1,0 +1,44 @@
+// The stages of compiling a plan, private to sandbox/. Each appends its steps; their order is the table in plan.cpp.
+#pragma once
+
+#include "base/text.h"
+#include "sandbox/plan.h"
+
+namespace hull::sandbox {
+
+struct Compiler {
+  const oci::Spec& spec;
+  const kernel::HostFacts& facts;
+  const PlanOptions& options;
+  LaunchPlan plan;
+
+  Step& add(StepKind kind, std::vector<std::string> texts = {}) {
+    return plan.steps.emplace_back(Step{kind, {}, std::move(texts)});
+  }
+  const oci::Namespace* find_namespace(kernel::NsKind kind) const {
+    for (const oci::Namespace& ns : spec.linux_.namespaces)
+      if (ns.type == kernel::ns_info(kind).oci_name) return &ns;
+    return nullptr;
+  }
+  bool makes_new(kernel::NsKind kind) const {
+    const oci::Namespace* ns = find_namespace(kind);
+    return ns != nullptr && ns->path.empty();
+  }
+  // A user namespace other than the host's: device nodes cannot be made, some file systems not be mounted.
+  bool in_user_namespace() const { return facts.in_user_namespace || find_namespace(kernel::NsKind::User) != nullptr; }
+};
+
+// plan.cpp
+Result<> compile_namespaces(Compiler&);
+Result<> compile_entry(Compiler&);
+// plan_root.cpp
+Result<> compile_root(Compiler&);
+Result<> compile_mounts(Compiler&);
+Result<> compile_devices(Compiler&);
+Result<> compile_protection(Compiler&);
+// plan_process.cpp: also exec's
+Result<> compile_process(Compiler&);
+Result<> append_process_steps(LaunchPlan& plan, const oci::Process& process, const std::vector<sock_filter>& filter,
+                              uint32_t seccomp_flags, bool reaper, bool setgroups_refused);
+
+}  // namespace hull::sandbox

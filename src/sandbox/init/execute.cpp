@@ -1,0 +1,123 @@
+// The last steps: hand-shakes with hull, staying as PID 1 (--init), and exec.
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sys.h"
+
+namespace hull::init {
+
+// Waits for one byte from hull. Its end of file means that hull is gone: nobody has written us down, so we go too.
+static int wait_byte(char expected, const char* what) {
+  for (;;) {
+    char byte = 0;
+    ssize_t got = read(sandbox::kControlFd, &byte, 1);
+    if (got < 0 && errno == EINTR) continue;
+    if (got == 1 && byte == expected) return 0;
+    return fail_as(got < 0 ? errno : EPIPE, "hull went away", what);
+  }
+}
+
+int wait_maps(const StepView&) { return wait_byte('M', "while it wrote the id maps"); }
+int wait_go(const StepView&) { return wait_byte('G', "before the process was released"); }
+
+static const char* environment_value(char** environment, const char* name) {
+  size_t size = strlen(name);
+  for (char** entry = environment; *entry != nullptr; ++entry)
+    if (strncmp(*entry, name, size) == 0 && (*entry)[size] == '=') return *entry + size + 1;
+  return nullptr;
+}
+
+// KERNEL: execve of a directory says EACCES; the user is told that it is one.
+static int exec_failed(const char* program) {
+  struct stat status;
+  int saved = errno;
+  if (saved == EACCES && stat(program, &status) == 0 && S_ISDIR(status.st_mode)) saved = EISDIR;
+  return fail_as(saved, "exec", program);
+}
+
+static int exec_by_search(char** arguments, char** environment) {
+  const char* path = environment_value(environment, "PATH");
+  if (path == nullptr) path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  bool refused = false;
+  char candidate[4096];
+  while (*path != '\0') {
+    const char* end = strchrnul(path, ':');
+    int size = snprintf(candidate, sizeof candidate, "%.*s/%s", static_cast<int>(end - path), path, arguments[0]);
+    path = *end == ':' ? end + 1 : end;
+    if (size >= static_cast<int>(sizeof candidate) || candidate[0] != '/') continue;
+    struct stat status;
+    if (stat(candidate, &status) != 0 || S_ISDIR(status.st_mode)) continue;
+    execve(candidate, arguments, environment);
+    if (errno != EACCES) return exec_failed(candidate);
+    refused = true;
+  }
+  return fail_as(refused ? EACCES : ENOENT, refused ? "exec" : "search PATH", arguments[0]);
+}
+
+int execute(const StepView& step) {
+  auto arguments_count = static_cast<uint32_t>(step.number(0));
+  auto** pointers = static_cast<char**>(calloc(step.count() + 2, sizeof(char*)));
+  if (pointers == nullptr) return fail("calloc", "arguments");
+  char** environment = pointers + arguments_count + 1;
+  const char* text = step.count() > 0 ? step.text(0) : nullptr;
+  for (uint32_t i = 0; i < step.count(); ++i, text = next_text(text))
+    (i < arguments_count ? pointers[i] : environment[i - arguments_count]) = const_cast<char*>(text);
+  send_trace();
+  if (strchr(pointers[0], '/') == nullptr && step.number(1) != 0) return exec_by_search(pointers, environment);
+  execve(pointers[0], pointers, environment);
+  return exec_failed(pointers[0]);
+}
+
+static volatile pid_t reaped_child;
+
+static void forward(int signal_number) {
+  if (reaped_child > 0) kill(reaped_child, signal_number);
+}
+
+// PID 1 for good: reaps every orphan, forwards signals, ends as its child ended (128 + signal for a signal).
+[[noreturn]] static void reap_until_child_ends(pid_t child) {
+  reaped_child = child;
+  close(sandbox::kControlFd);
+  struct sigaction action = {};
+  action.sa_handler = forward;
+  action.sa_flags = SA_RESTART;
+  for (int number = 1; number < 32; ++number)
+    if (number != SIGCHLD && number != SIGKILL && number != SIGSTOP && number != SIGTTIN && number != SIGTTOU)
+      sigaction(number, &action, nullptr);
+  for (;;) {
+    int status;
+    pid_t ended = waitpid(-1, &status, 0);
+    if (ended < 0 && errno != EINTR) _exit(255);
+    if (ended != child) continue;
+    if (WIFSIGNALED(status)) _exit(128 + WTERMSIG(status));
+    if (WIFEXITED(status)) _exit(WEXITSTATUS(status));
+  }
+}
+
+int stay_as_reaper(const StepView&) {
+  pid_t child = fork();
+  if (child < 0) return fail("fork", "");
+  if (child > 0) {
+    // With a terminal the child leads the foreground group, as it would without us.
+    if (isatty(0)) {
+      setpgid(child, child);
+      tcsetpgrp(0, child);
+    }
+    reap_until_child_ends(child);
+  }
+  if (isatty(0)) {
+    signal(SIGTTOU, SIG_IGN);
+    setpgid(0, 0);
+    tcsetpgrp(0, getpid());
+    signal(SIGTTOU, SIG_DFL);
+  }
+  return 0;
+}
+
+}  // namespace hull::init

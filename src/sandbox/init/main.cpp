@@ -1,0 +1,149 @@
+// hull-init: the only code of ours that runs inside a container. hull executes it from a sealed memory file; it reads
+// the plan (wire.h), runs its steps in order by one table, and is replaced by the container's program. On failure it
+// says which step failed, with errno and object, over the control socket and exits 1. It needs no /proc, no heap to
+// speak of, no library but libc.
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sys.h"
+
+namespace hull::init {
+
+State g_state;
+
+namespace {
+
+struct Failure { int errno_value; char call[48]; char detail[400]; } g_failure;
+constexpr uint32_t kMaxTraced = 256;
+sandbox::WireTrace g_trace[kMaxTraced + 1];  // the first is the mark
+uint32_t g_traced;
+
+using StepFunction = int (*)(const StepView&);
+
+// In the order of StepKind.
+constexpr StepFunction kSteps[] = {
+    wait_maps,       enter_cgroup,     enter_time_ns,  new_cgroup_ns,  new_time_ns,    new_session,    become_root,    loopback_up,
+    set_propagation, root_bind,        root_overlay,   mount_fs,       mount_bind,     mount_cgroup1,  make_node,
+    bind_node,       make_link,        make_dir,       write_file,     open_console,   mask_paths,     readonly_paths,
+    remount,         pivot,            set_hostname,   set_domainname, write_sysctl,   set_rlimit,     set_oom_score_adj,
+    new_keyring,     set_umask,        set_personality, set_user,      drop_bounding,  set_caps,       no_new_privs,
+    load_seccomp,    change_directory, stay_as_reaper, wait_go,        execute,
+};
+static_assert(sizeof kSteps / sizeof *kSteps == static_cast<size_t>(StepKind::Count), "one function per StepKind");
+
+void copy_text(char* to, size_t size, const char* from) {
+  size_t i = 0;
+  for (; i + 1 < size && from[i] != '\0'; ++i) to[i] = from[i];
+  to[i] = '\0';
+}
+
+uint64_t now_ns() {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
+}
+
+[[noreturn]] void report(uint32_t step) {
+  sandbox::WireFailure failure = {};
+  failure.step = step;
+  failure.errno_value = g_failure.errno_value;
+  copy_text(failure.call, sizeof failure.call, g_failure.call);
+  copy_text(failure.detail, sizeof failure.detail, g_failure.detail);
+  send(sandbox::kControlFd, &failure, sizeof failure, MSG_NOSIGNAL);
+  _exit(1);
+}
+
+const sandbox::WireHeader* map_plan() {
+  struct stat status;
+  if (fstat(sandbox::kPlanFd, &status) != 0) return nullptr;
+  auto size = static_cast<size_t>(status.st_size);
+  void* data = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, sandbox::kPlanFd, 0);
+  if (data == MAP_FAILED) return nullptr;
+  auto* header = static_cast<const sandbox::WireHeader*>(data);
+  bool sound = size >= sizeof *header && header->magic == sandbox::kWireMagic &&
+               header->version == sandbox::kWireVersion && header->size == size;
+  close(sandbox::kPlanFd);
+  return sound ? header : nullptr;
+}
+
+void reset_signals() {
+  for (int number = 1; number < 65; ++number) signal(number, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+void run_step(const StepView& step, bool traced) {
+  uint64_t begin = traced ? now_ns() : 0;
+  if (step.wire->kind >= static_cast<uint32_t>(StepKind::Count)) {
+    fail_as(EINVAL, "plan", "unknown step");
+    report(step.index);
+  }
+  if (kSteps[step.wire->kind](step) != 0) report(step.index);
+  if (traced && g_traced < kMaxTraced) g_trace[++g_traced] = {step.index, static_cast<uint32_t>(now_ns() - begin)};
+}
+
+}  // namespace
+
+const char* StepView::text(uint32_t i) const {
+  const char* at = reinterpret_cast<const char*>(wire + 1) + sizeof(uint32_t);
+  for (; i > 0; --i) at = next_text(at);
+  return at;
+}
+
+const char* next_text(const char* text) {
+  return text + ((*reinterpret_cast<const uint32_t*>(text - sizeof(uint32_t)) + 4) & ~3u) + sizeof(uint32_t);
+}
+
+uint32_t StepView::text_size(uint32_t i) const { return *reinterpret_cast<const uint32_t*>(text(i) - sizeof(uint32_t)); }
+
+int fail(const char* call, const char* object) { return fail_as(errno, call, object); }
+
+int fail_as(int errno_value, const char* call, const char* object) {
+  g_failure.errno_value = errno_value;
+  copy_text(g_failure.call, sizeof g_failure.call, call);
+  copy_text(g_failure.detail, sizeof g_failure.detail, object);
+  return -1;
+}
+
+void send_trace() {
+  if (g_traced == 0) return;
+  g_trace[0] = {sandbox::kTraceMark, g_traced};
+  send(sandbox::kControlFd, g_trace, (g_traced + 1) * sizeof *g_trace, MSG_NOSIGNAL);
+}
+
+// Runs the whole plan; comes back only by exec.
+[[noreturn]] static void run_plan() {
+  const sandbox::WireHeader* header = map_plan();
+  if (header == nullptr) {
+    fail_as(EINVAL, "plan", "not readable");
+    report(0);
+  }
+  const char* at = reinterpret_cast<const char*>(header + 1);
+  if (open_bind_sources(at, header->step_count) != 0) report(0);
+  for (uint32_t i = 0; i < header->step_count; ++i) {
+    StepView step{reinterpret_cast<const WireStep*>(at), i};
+    run_step(step, step.wire->trace != 0);
+    at += step.wire->size;
+  }
+  _exit(1);
+}
+
+}  // namespace hull::init
+
+int main() {
+  // A process inside the container that may trace must find nothing of the host in us (SECURITY E2).
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  hull::init::reset_signals();
+  umask(0);
+  for (int fd = hull::sandbox::kControlFd; fd <= hull::sandbox::kConsoleFd; ++fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  hull::init::run_plan();
+}

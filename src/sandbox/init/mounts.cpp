@@ -1,0 +1,278 @@
+// The steps that build the root: overlay or bind, file systems, binds, masks, pivot. All with the new mount API: a
+// mount gets its flags before it is attached (SECURITY P6), and is attached to a descriptor, never to a path.
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "sys.h"
+
+namespace hull::init {
+
+int set_propagation(const StepView& step) {
+  if (mount(nullptr, "/", nullptr, step.number(0), nullptr) != 0) return fail("mount", "propagation of /");
+  return 0;
+}
+
+// Attaches the root's mount to the mount point of the host, beneath which it stays until pivot.
+// Our tmpfs of masks goes to the same place first and is covered by it: KERNEL: before 6.15 open_tree cannot clone
+// from a mount that is attached nowhere.
+static int attach_root(int mount_fd, const char* mount_point) {
+  int target = open(mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (target < 0) return fail("open", mount_point);
+  if (sys_move_mount(mount_fd, target) != 0) return fail("move_mount", mount_point);
+  close(target);
+  g_state.root = mount_fd;
+  return 0;
+}
+
+static int make_masks(const char* mount_point) {
+  int fs = sys_fsopen("tmpfs");
+  if (fs < 0) return fail("fsopen", "tmpfs");
+  sys_fsconfig(fs, kFsconfigString, "mode", "0555", 0);
+  sys_fsconfig(fs, kFsconfigString, "nr_inodes", "4", 0);
+  sys_fsconfig(fs, kFsconfigString, "size", "4096", 0);
+  if (sys_fsconfig(fs, kFsconfigCreate, nullptr, nullptr, 0) != 0) return fail("fsconfig", "tmpfs for masks");
+  int masks = sys_fsmount(fs, kMountAttrNosuid | kMountAttrNodev | kMountAttrNoexec);
+  if (masks < 0) return fail("fsmount", "tmpfs for masks");
+  close(fs);
+  int target = open(mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  int file = openat(masks, "file", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+  if (target < 0 || file < 0 || mkdirat(masks, "dir", 0555) != 0) return fail("create", "masks");
+  close(file);
+  if (sys_mount_setattr(masks, false, kMountAttrRdonly, 0, 0) != 0) return fail("mount_setattr", "masks");
+  if (sys_move_mount(masks, target) != 0) return fail("move_mount", "masks");
+  close(target);
+  g_state.masks = masks;
+  return 0;
+}
+
+int root_bind(const StepView& step) {
+  unsigned recursive = step.number(0) != 0 ? kAtRecursive : 0;
+  int tree = sys_open_tree(AT_FDCWD, step.text(0), kOpenTreeClone | recursive);
+  if (tree < 0) return fail("open_tree", step.text(0));
+  if (make_masks(step.text(1)) != 0) return -1;
+  return attach_root(tree, step.text(1));
+}
+
+// Gives an overlay its layers. `lowerdir+` (Linux 6.7) takes one directory a call and has no length limit; before
+// it, one string with colons.
+static int configure_layers(int fs, const StepView& step) {
+  for (uint32_t i = 3; i < step.count(); ++i) {
+    if (sys_fsconfig(fs, kFsconfigString, "lowerdir+", step.text(i), 0) == 0) continue;
+    if (errno != EINVAL || i != 3) return fail("fsconfig", step.text(i));
+    static char joined[4096];
+    size_t used = 0;
+    for (uint32_t k = 3; k < step.count(); ++k) {
+      if (used + step.text_size(k) + 2 > sizeof joined) return fail_as(E2BIG, "fsconfig", "lowerdir: too many layers for this kernel");
+      if (k > 3) joined[used++] = ':';
+      memcpy(joined + used, step.text(k), step.text_size(k) + 1);
+      used += step.text_size(k);
+    }
+    if (sys_fsconfig(fs, kFsconfigString, "lowerdir", joined, 0) != 0) return fail("fsconfig", step.text(3));
+    break;
+  }
+  return 0;
+}
+
+int root_overlay(const StepView& step) {
+  int fs = sys_fsopen("overlay");
+  if (fs < 0) return fail("fsopen", "overlay");
+  if (configure_layers(fs, step) != 0) return -1;
+  bool writable = step.text_size(1) != 0;
+  if (writable && sys_fsconfig(fs, kFsconfigString, "upperdir", step.text(1), 0) != 0) return fail("fsconfig", step.text(1));
+  if (writable && sys_fsconfig(fs, kFsconfigString, "workdir", step.text(2), 0) != 0) return fail("fsconfig", step.text(2));
+  if (writable && step.number(0) != 0) sys_fsconfig(fs, kFsconfigFlag, "volatile", nullptr, 0);
+  if (step.number(1) != 0) sys_fsconfig(fs, kFsconfigFlag, "userxattr", nullptr, 0);
+  sys_fsconfig(fs, kFsconfigString, "source", "overlay", 0);
+  if (sys_fsconfig(fs, kFsconfigCreate, nullptr, nullptr, 0) != 0) return fail("mount overlay", writable ? step.text(1) : step.text(3));
+  int mount_fd = sys_fsmount(fs, 0);
+  if (mount_fd < 0) return fail("fsmount", "overlay");
+  close(fs);
+  if (make_masks(step.text(0)) != 0) return -1;
+  return attach_root(mount_fd, step.text(0));
+}
+
+static int configure_option(int fs, const char* option) {
+  const char* equals = strchr(option, '=');
+  if (equals == nullptr) return sys_fsconfig(fs, kFsconfigFlag, option, nullptr, 0);
+  char key[64];
+  size_t size = static_cast<size_t>(equals - option);
+  if (size >= sizeof key) { errno = EINVAL; return -1; }
+  memcpy(key, option, size);
+  key[size] = '\0';
+  return sys_fsconfig(fs, kFsconfigString, key, equals + 1, 0);
+}
+
+// A new file system of `type` as a detached mount. `options` from the step's text `first` on.
+static int new_mount(const char* type, const char* source, const StepView& step, uint32_t first, uint64_t attributes) {
+  int fs = sys_fsopen(type);
+  if (fs < 0) return fail("fsopen", type);
+  if (source[0] != '\0') sys_fsconfig(fs, kFsconfigString, "source", source, 0);
+  for (uint32_t i = first; i < step.count(); ++i)
+    if (configure_option(fs, step.text(i)) != 0) { fail("mount option", step.text(i)); close(fs); return -1; }
+  if (sys_fsconfig(fs, kFsconfigCreate, nullptr, nullptr, 0) != 0) { fail("mount", step.text(0)); close(fs); return -1; }
+  int mount_fd = sys_fsmount(fs, static_cast<unsigned>(attributes));
+  if (mount_fd < 0) fail("fsmount", step.text(0));
+  close(fs);
+  return mount_fd;
+}
+
+static int attach(int mount_fd, int target, const char* path, bool inside_proc = true) {
+  if (target < 0) return -1;
+  // A destination that leads into procfs (by a link of the image) would cover the files that our protections are
+  // written to (CVE-2019-16884, CVE-2023-27561).
+  constexpr long kProcMagic = 0x9fa0;
+  struct statfs fs;
+  if (!inside_proc && fstatfs(target, &fs) == 0 && fs.f_type == kProcMagic) {
+    close(target);
+    return fail_as(EPERM, "mount inside /proc refused", path);
+  }
+  int result = sys_move_mount(mount_fd, target);
+  if (result != 0) fail("move_mount", path);
+  close(target);
+  return result;
+}
+
+int mount_fs(const StepView& step) {
+  int mount_fd = new_mount(step.text(1), step.text(2), step, 3, step.number(0));
+  if (mount_fd < 0) return -1;
+  int result = attach(mount_fd, make_directory_inside(step.text(0), 0755), step.text(0), step.number(5) != 0);
+  close(mount_fd);
+  return result;
+}
+
+// Sources of the plan's binds in order, opened before the root is.
+constexpr int kMaxBinds = 512;
+static int bind_sources[kMaxBinds];
+static int next_bind = 0, opened_binds = 0;
+
+int open_bind_sources(const char* first_step, uint32_t steps) {
+  const char* at = first_step;
+  for (uint32_t i = 0; i < steps; ++i) {
+    auto* wire = reinterpret_cast<const WireStep*>(at);
+    at += wire->size;
+    if (wire->kind != static_cast<uint32_t>(StepKind::MountBind) && wire->kind != static_cast<uint32_t>(StepKind::BindNode)) continue;
+    StepView step{wire, i};
+    if (opened_binds == kMaxBinds) return fail_as(E2BIG, "mount", "more than 512 bind mounts");
+    unsigned recursive = step.number(2) != 0 ? kAtRecursive : 0;
+    int tree = sys_open_tree(AT_FDCWD, step.text(1), kOpenTreeClone | recursive);
+    if (tree < 0) return fail("bind source", step.text(1));
+    bind_sources[opened_binds++] = tree;
+  }
+  return 0;
+}
+
+static int attach_bind(int tree, const char* destination, bool inside_proc) {
+  struct stat status;
+  if (fstat(tree, &status) != 0) return fail("fstat", destination);
+  int target = S_ISDIR(status.st_mode) ? make_directory_inside(destination, 0755) : make_file_inside(destination, 0644);
+  return attach(tree, target, destination, inside_proc);
+}
+
+int mount_bind(const StepView& step) {
+  int tree = bind_sources[next_bind++];
+  uint64_t set = step.number(0), clear = step.number(1), propagation = step.number(3);
+  if ((set | clear | propagation) != 0 && sys_mount_setattr(tree, step.number(4) != 0, set, clear, propagation) != 0)
+    return fail("mount_setattr", step.text(0));
+  int result = attach_bind(tree, step.text(0), step.number(5) != 0);
+  close(tree);
+  return result;
+}
+
+int bind_node(const StepView& step) {
+  int tree = bind_sources[next_bind++];
+  int result = attach_bind(tree, step.text(0), false);
+  close(tree);
+  return result;
+}
+
+// One v1 hierarchy under the container's /sys/fs/cgroup, seen from its own cgroup namespace.
+static int mount_hierarchy(int base, const char* name, const char* controllers, uint64_t attributes) {
+  int fs = sys_fsopen(strcmp(controllers, "unified") == 0 ? "cgroup2" : "cgroup");
+  if (fs < 0) return fail("fsopen", "cgroup");
+  char list[128];
+  if (strlen(controllers) >= sizeof list) return fail_as(E2BIG, "mount cgroup", controllers);
+  strcpy(list, controllers);
+  if (strcmp(controllers, "unified") != 0)
+    for (char* option = strtok(list, ","); option != nullptr; option = strtok(nullptr, ","))
+      if (configure_option(fs, option) != 0) { fail("mount cgroup", option); close(fs); return -1; }
+  if (sys_fsconfig(fs, kFsconfigCreate, nullptr, nullptr, 0) != 0) { fail("mount cgroup", name); close(fs); return -1; }
+  int mount_fd = sys_fsmount(fs, static_cast<unsigned>(attributes));
+  close(fs);
+  if (mount_fd < 0) return fail("fsmount", name);
+  if (mkdirat(base, name, 0755) != 0 && errno != EEXIST) return fail("mkdir", name);
+  int result = attach(mount_fd, openat(base, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), name);
+  close(mount_fd);
+  return result;
+}
+
+int mount_cgroup1(const StepView& step) {
+  int fs = sys_fsopen("tmpfs");
+  if (fs < 0) return fail("fsopen", "tmpfs");
+  sys_fsconfig(fs, kFsconfigString, "mode", "0755", 0);
+  if (sys_fsconfig(fs, kFsconfigCreate, nullptr, nullptr, 0) != 0) return fail("mount", step.text(0));
+  int base = sys_fsmount(fs, static_cast<unsigned>(step.number(0) & ~kMountAttrRdonly));
+  close(fs);
+  if (base < 0) return fail("fsmount", step.text(0));
+  if (attach(base, make_directory_inside(step.text(0), 0755), step.text(0)) != 0) return -1;
+  for (uint32_t i = 1; i + 1 < step.count(); i += 2)
+    if (mount_hierarchy(base, step.text(i), step.text(i + 1), step.number(0)) != 0) return -1;
+  if ((step.number(0) & kMountAttrRdonly) != 0 && sys_mount_setattr(base, false, kMountAttrRdonly, 0, 0) != 0)
+    return fail("mount_setattr", step.text(0));
+  return close(base);
+}
+
+int mask_paths(const StepView& step) {
+  for (uint32_t i = 0; i < step.count(); ++i) {
+    int target = open_inside(step.text(i), O_PATH);
+    if (target < 0 && (errno == ENOENT || errno == ENOTDIR)) continue;
+    struct stat status;
+    if (target < 0 || fstat(target, &status) != 0) return fail("mask", step.text(i));
+    int mask = sys_open_tree(g_state.masks, S_ISDIR(status.st_mode) ? "dir" : "file", kOpenTreeClone);
+    if (mask < 0) return fail("mask", step.text(i));
+    if (attach(mask, target, step.text(i)) != 0) return -1;
+    close(mask);
+  }
+  return 0;
+}
+
+int readonly_paths(const StepView& step) {
+  for (uint32_t i = 0; i < step.count(); ++i) {
+    int target = open_inside(step.text(i), O_PATH);
+    if (target < 0 && (errno == ENOENT || errno == ENOTDIR)) continue;
+    if (target < 0) return fail("read-only path", step.text(i));
+    int tree = sys_open_tree(target, "", kOpenTreeClone | kAtRecursive | kAtEmptyPath);
+    if (tree < 0) return fail("open_tree", step.text(i));
+    if (sys_mount_setattr(tree, true, kMountAttrRdonly, 0, 0) != 0) return fail("mount_setattr", step.text(i));
+    if (attach(tree, target, step.text(i)) != 0) return -1;
+    close(tree);
+  }
+  return 0;
+}
+
+int remount(const StepView& step) {
+  int mount_fd = strcmp(step.text(0), "/") == 0 ? dup(g_state.root) : open_inside(step.text(0), O_PATH);
+  if (mount_fd < 0) return fail("open", step.text(0));
+  int result = sys_mount_setattr(mount_fd, false, step.number(0), step.number(1), 0);
+  if (result != 0) fail("mount_setattr", step.text(0));
+  close(mount_fd);
+  return result;
+}
+
+int pivot(const StepView&) {
+  if (fchdir(g_state.root) != 0) return fail("fchdir", "new root");
+  // Both arguments the same directory: the old root ends up mounted over the new one and is detached there, so that
+  // no directory of the image is needed to hold it (pivot_root(2)).
+  if (syscall(SYS_pivot_root, ".", ".") != 0) return fail("pivot_root", ".");
+  if (umount2(".", MNT_DETACH) != 0) return fail("umount2", "old root");
+  if (chdir("/") != 0) return fail("chdir", "/");
+  close(g_state.masks);
+  return 0;
+}
+
+}  // namespace hull::init

@@ -1,0 +1,343 @@
+// The parent's side of a launch. Who makes whom (each arrow one clone that shares our memory until exec):
+//
+//   hull ──> future hull-shim ──> [middle: enters namespaces, gone at once] ──> hull-init ──> the program
+//            (io.parent only)      (only if something is joined; CLONE_PARENT)
+//
+// Joining happens in the middle process, so that neither hull nor the shim ever changes namespace.
+#include "sandbox/launch.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/text.h"
+#include "kernel/clone.h"
+#include "sandbox/init_image.h"
+
+namespace hull::sandbox {
+namespace {
+
+// One launch: made by the caller, worked on by the children through the shared memory.
+struct Launch {
+  const LaunchPlan& plan;
+  const LaunchIo& io;
+  Fd image, plan_file, control, peer, null;
+  std::vector<Fd> joined;      // as plan.joins
+  Fd time_ns;                  // a time namespace to be entered by hull-init
+  pid_t pid = 0;
+  Fd pidfd;
+  std::optional<Error> error;  // set by whichever child failed
+  std::string pid_text;        // for "%pid"
+};
+
+constexpr int kOutOfTheWay = 128;  // above every fixed number
+
+// Moves descriptors to fixed numbers. Sources are first copied out of the way, so no order can overwrite one.
+Result<> place_descriptors(const std::vector<std::pair<int, int>>& moves) {
+  std::vector<int> copies;
+  for (const auto& [from, to] : moves) {
+    int copy = ::fcntl(from, F_DUPFD_CLOEXEC, kOutOfTheWay);
+    if (copy < 0) return fail_errno("fcntl", format("duplicate descriptor {}", from));
+    copies.push_back(copy);
+  }
+  for (size_t i = 0; i < moves.size(); ++i)
+    if (::dup2(copies[i], moves[i].second) < 0) return fail_errno("dup2", "");
+  return {};
+}
+
+void close_above(unsigned first) {
+  // KERNEL: close_range is missing before 5.9; every descriptor of ours is close-on-exec, so what would be lost is
+  // the guard against descriptors that our caller leaked to us.
+  constexpr unsigned kCloseRangeCloexec = 4;
+  if (::syscall(SYS_close_range, first, ~0U, kCloseRangeCloexec) == 0) return;
+  for (int fd = static_cast<int>(first); fd < 4096; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+// ---- the container's first process, until it is hull-init
+
+// KERNEL: exec takes every capability from a process whose uid is not 0 in its user namespace, and before the id maps
+// are written nobody is; capabilities(7). Ambient ones stay. hull-init drops them with all the rest.
+Result<> keep_capabilities_over_exec() {
+  struct { uint32_t version; int pid; } header{0x20080522, 0};
+  struct { uint32_t effective, permitted, inheritable; } data[2] = {};
+  if (::syscall(SYS_capget, &header, data) != 0) return fail_errno("capget", "");
+  for (auto& word : data) word.inheritable = word.permitted;
+  if (::syscall(SYS_capset, &header, data) != 0) return fail_errno("capset", "");
+  for (unsigned capability = 0; capability < 64; ++capability)
+    if ((data[capability / 32].permitted >> (capability % 32) & 1) != 0)
+      ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0);
+  return {};
+}
+
+bool enters_user_namespace(const LaunchPlan& plan) {
+  bool joins = std::any_of(plan.joins.begin(), plan.joins.end(),
+                           [](const JoinNamespace& join) { return join.kind == kernel::NsKind::User; });
+  return joins || ((plan.new_namespaces | plan.join_target) & CLONE_NEWUSER) != 0;
+}
+
+int init_body(void* context) {
+  auto& launch = *static_cast<Launch*>(context);
+  auto stream = [&](int fd) { return fd >= 0 ? fd : launch.null.get(); };
+  std::vector<std::pair<int, int>> moves = {
+      {stream(launch.io.stdin_fd), 0},   {stream(launch.io.stdout_fd), 1}, {stream(launch.io.stderr_fd), 2},
+      {launch.peer.get(), kControlFd},   {launch.plan_file.get(), kPlanFd}, {stream(launch.io.console_fd), kConsoleFd}};
+  int next = kFirstPassedFd;
+  for (int fd : launch.io.cgroup_files) moves.emplace_back(fd, next++);
+  if (launch.time_ns) moves.emplace_back(launch.time_ns.get(), next++);
+  int image = ::fcntl(launch.image.get(), F_DUPFD_CLOEXEC, kOutOfTheWay);
+  Result<> placed = place_descriptors(moves);
+  if (placed && enters_user_namespace(launch.plan)) placed = keep_capabilities_over_exec();
+  if (!placed) {
+    launch.error = std::move(placed).error();
+    return 1;
+  }
+  close_above(static_cast<unsigned>(next));
+  char name[] = "hull-init";
+  char* arguments[] = {name, nullptr};
+  char* environment[] = {nullptr};
+  ::syscall(SYS_execveat, image, "", arguments, environment, AT_EMPTY_PATH);
+  launch.error = Error::from_errno("execveat", "hull-init");
+  return 1;
+}
+
+Result<> clone_init(Launch& launch, uint64_t extra_flags) {
+  kernel::CloneRequest request{launch.plan.new_namespaces | extra_flags, launch.io.cgroup_fd, true};
+  auto cloned = kernel::clone_sharing_memory(request, init_body, &launch);
+  if (!cloned) return fail(std::move(cloned).error().with_context("make the container's process"));
+  launch.pid = cloned->pid;
+  launch.pidfd = std::move(cloned->pidfd);
+  if (launch.error) return fail(*launch.error);
+  return {};
+}
+
+// ---- the middle process, which enters what is joined
+
+// The user namespace comes last when we may enter the others from outside, first when only it gives us the right.
+Result<> join_in_order(Launch& launch, bool user_first) {
+  for (int pass = 0; pass < 2; ++pass)
+    for (size_t i = 0; i < launch.joined.size(); ++i) {
+      if (!launch.joined[i]) continue;
+      kernel::NsKind kind = launch.plan.joins[i].kind;
+      bool is_user = kind == kernel::NsKind::User;
+      if (is_user != ((pass == 0) == user_first)) continue;
+      TRY_CONTEXT(kernel::join_ns(launch.joined[i], kind), "join " + launch.plan.joins[i].path);
+      launch.joined[i].reset();
+    }
+  return {};
+}
+
+Result<> enter_namespaces(Launch& launch) {
+  if (launch.plan.join_target != 0) {
+    auto kinds = static_cast<int>(launch.plan.join_target & ~static_cast<uint64_t>(CLONE_NEWTIME));
+    if (::setns(launch.io.target_pidfd, kinds) != 0) return fail_errno("setns", "the container's namespaces");
+  }
+  Result<> joined = join_in_order(launch, false);
+  if (joined || joined.error().errno_value() != EPERM) return joined;
+  return join_in_order(launch, true);
+}
+
+int middle_body(void* context) {
+  auto& launch = *static_cast<Launch*>(context);
+  Result<> done = enter_namespaces(launch);
+  if (done) done = clone_init(launch, CLONE_PARENT);
+  if (!done) launch.error = std::move(done).error();
+  return done ? 0 : 1;
+}
+
+Result<> reap(pid_t pid) {
+  while (::waitpid(pid, nullptr, 0) < 0)
+    if (errno != EINTR) return fail_errno("waitpid", "");
+  return {};
+}
+
+Result<> start_init(Launch& launch) {
+  if (launch.plan.joins.empty() && launch.plan.join_target == 0) return clone_init(launch, 0);
+  auto middle = TRY(kernel::clone_sharing_memory({CLONE_FILES, -1, false}, middle_body, &launch));
+  TRY(reap(middle.pid));
+  if (launch.error) return fail(*launch.error);
+  return {};
+}
+
+// ---- the container's parent, until it is hull-shim
+
+Result<> become_parent_program(Launch& launch, const ParentProgram& program) {
+  std::vector<std::pair<int, int>> moves = {{launch.null.get(), 0}, {launch.null.get(), 1}, {launch.null.get(), 2}};
+  for (const auto& move : program.descriptors) moves.push_back(move);
+  launch.pid_text = std::to_string(launch.pid);
+  std::vector<char*> arguments;
+  for (const std::string& argument : program.arguments)
+    arguments.push_back(const_cast<char*>(argument == "%pid" ? launch.pid_text.c_str() : argument.c_str()));
+  arguments.push_back(nullptr);
+  // Copied before the range is closed: a copy made by dup2 is never close-on-exec.
+  close_above(3);
+  TRY(place_descriptors(moves));
+  ::execve(program.path.c_str(), arguments.data(), environ);
+  return fail_errno("exec", program.path);
+}
+
+int parent_body(void* context) {
+  auto& launch = *static_cast<Launch*>(context);
+  Result<> done = start_init(launch);
+  if (done) done = become_parent_program(launch, *launch.io.parent);
+  if (!done) launch.error = std::move(done).error();
+  if (launch.pid > 0) ::syscall(SYS_pidfd_send_signal, launch.pidfd.get(), SIGKILL, nullptr, 0);
+  return 1;
+}
+
+Result<pid_t> start_under_parent(Launch& launch) {
+  auto parent = TRY(kernel::clone_sharing_memory({0, -1, false}, parent_body, &launch));
+  launch.pidfd = Fd();  // its number belonged to the parent's own table
+  if (!launch.error) {
+    launch.pidfd = Fd(static_cast<int>(::syscall(SYS_pidfd_open, launch.pid, 0)));
+    if (launch.pidfd) return parent.pid;
+    launch.error = Error::from_errno("pidfd_open", launch.pid_text);
+  }
+  TRY(reap(parent.pid));
+  return fail(*launch.error);
+}
+
+// ---- preparation and id maps
+
+Result<Fd> make_plan_file(const LaunchPlan& plan, bool trace) {
+  Fd file(::memfd_create("hull-plan", MFD_CLOEXEC));
+  if (!file) return fail_errno("memfd_create", "plan");
+  TRY(write_all(file, encode_plan(plan, trace), "plan"));
+  return file;
+}
+
+Result<> open_joined(Launch& launch) {
+  for (const JoinNamespace& join : launch.plan.joins) {
+    Fd ns = TRY_CONTEXT(kernel::open_ns_file(join.path, join.kind),
+                        format("join the {} namespace", kernel::ns_info(join.kind).name));
+    if (join.kind == kernel::NsKind::Time) launch.time_ns = std::move(ns);
+    launch.joined.push_back(std::move(ns));
+  }
+  if ((launch.plan.join_target & CLONE_NEWTIME) == 0) return {};
+  constexpr unsigned long kPidfdGetTimeNamespace = 0xff08;  // _IO(0xff, 8), Linux 6.11
+  launch.time_ns = Fd(::ioctl(launch.io.target_pidfd, kPidfdGetTimeNamespace, 0));
+  if (!launch.time_ns) return fail_errno("ioctl", "PIDFD_GET_TIME_NAMESPACE");
+  return {};
+}
+
+std::string map_text(const std::vector<oci::IdMapping>& map) {
+  std::string text;
+  for (const oci::IdMapping& range : map) text += format("{} {} {}\n", range.container_id, range.host_id, range.size);
+  return text;
+}
+
+Result<> write_id_maps(const LaunchPlan& plan, pid_t pid) {
+  std::string process = format("/proc/{}/", pid);
+  // An unprivileged writer must give up setgroups first, or could drop groups that deny it access (CVE-2014-8989).
+  if (plan.deny_setgroups) TRY(write_kernel_file(process + "setgroups", "deny"));
+  TRY_CONTEXT(write_kernel_file(process + "uid_map", map_text(plan.uid_map)), "map user ids");
+  TRY_CONTEXT(write_kernel_file(process + "gid_map", map_text(plan.gid_map)), "map group ids");
+  return {};
+}
+
+Result<> send_byte(const Fd& control, char byte) {
+  // The peer may have failed already: its report waits in the socket, so EPIPE is no error here.
+  if (::send(control.get(), &byte, 1, MSG_NOSIGNAL) != 1 && errno != EPIPE && errno != ECONNRESET) return fail_errno("send", "control socket");
+  return {};
+}
+
+}  // namespace
+
+Result<Launched> launch(const LaunchPlan& plan, const LaunchIo& io) {
+  Launch launch{plan, io};
+  // Our memory is shared with children inside namespaces that others may look into (SECURITY E2).
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  launch.image = TRY(make_init_image());
+  launch.plan_file = TRY(make_plan_file(plan, io.trace));
+  launch.null = TRY(open_file("/dev/null", O_RDWR));
+  SocketPair control = TRY(make_socket_pair(SOCK_SEQPACKET));
+  launch.control = std::move(control.first);
+  launch.peer = std::move(control.second);
+  TRY(open_joined(launch));
+
+  Launched launched;
+  launched.plan_ = &plan;
+  if (io.parent) launched.parent_pid_ = TRY(start_under_parent(launch));
+  else TRY(start_init(launch));
+  launched.pid_ = launch.pid;
+  launched.pidfd_ = std::move(launch.pidfd);
+  launched.control_ = std::move(launch.control);
+  if ((plan.new_namespaces & CLONE_NEWUSER) != 0) {
+    TRY(write_id_maps(plan, launch.pid));
+    TRY(send_byte(launched.control_, 'M'));
+  }
+  return launched;
+}
+
+Launched::~Launched() {
+  if (control_ && pidfd_) ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+  if (control_ && parent_pid_ == 0 && pid_ > 0) (void)reap(pid_);
+}
+
+Result<> Launched::go_unwatched() {
+  TRY(send_byte(control_, 'G'));
+  control_.reset();
+  return {};
+}
+
+// The report of a step, as one line. An exec that failed reads as docker's users know it.
+Error Launched::failure_of(const WireFailure& failure) const {
+  std::string call(failure.call, ::strnlen(failure.call, sizeof failure.call));
+  std::string detail(failure.detail, ::strnlen(failure.detail, sizeof failure.detail));
+  StepKind kind = failure.step < plan_->steps.size() ? plan_->steps[failure.step].kind : StepKind::Exec;
+  if (kind == StepKind::Exec) {
+    std::string why = call == "search PATH" ? "executable file not found in $PATH" : to_lower(errno_text(failure.errno_value));
+    return Error(kind_of_errno(failure.errno_value), format("exec: \"{}\": {}", detail, why), failure.errno_value);
+  }
+  return Error::from_errno(failure.errno_value, call, detail).with_context(step_name(kind));
+}
+
+Result<> Launched::go() {
+  TRY(send_byte(control_, 'G'));
+  alignas(WireTrace) char message[sizeof(WireTrace) * 512];
+  for (;;) {
+    ssize_t got = ::recv(control_.get(), message, sizeof message, 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno != ECONNRESET) return fail_errno("recv", "control socket");
+    if (got <= 0) break;
+    WireTrace mark;
+    std::memcpy(&mark, message, sizeof mark);
+    if (mark.step == kTraceMark) {
+      for (uint32_t i = 1; i <= mark.nanoseconds && (i + 1) * sizeof mark <= static_cast<size_t>(got); ++i) {
+        WireTrace entry;
+        std::memcpy(&entry, message + i * sizeof entry, sizeof entry);
+        trace_.push_back({entry.step, entry.nanoseconds});
+      }
+      continue;
+    }
+    WireFailure failure;
+    std::memcpy(&failure, message, sizeof failure);
+    Error error = failure_of(failure);
+    if (parent_pid_ == 0) (void)reap(pid_);
+    control_.reset();
+    return fail(std::move(error));
+  }
+  control_.reset();
+  return {};
+}
+
+Result<uint64_t> differing_namespaces(pid_t target) {
+  uint64_t flags = 0;
+  for (const kernel::NsInfo& info : kernel::kNamespaces) {
+    auto theirs = kernel::ns_inode(target, info.kind), ours = kernel::ns_inode(0, info.kind);
+    if (!theirs) return fail_errno("readlink", format("/proc/{}/ns/{}", target, info.name));
+    if (theirs != ours) flags |= info.clone_flag;
+  }
+  return flags;
+}
+
+}  // namespace hull::sandbox

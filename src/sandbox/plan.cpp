@@ -1,0 +1,100 @@
+#include "sandbox/plan.h"
+
+#include <sys/mount.h>
+
+#include "sandbox/compiler.h"
+
+namespace hull::sandbox {
+
+using kernel::NsKind;
+
+// Which namespaces are made by clone3, which are joined, which need steps of their own.
+Result<> compile_namespaces(Compiler& c) {
+  for (const oci::Namespace& ns : c.spec.linux_.namespaces) {
+    auto kind = kernel::ns_kind_from_name(ns.type);
+    if (!kind || ns.type != kernel::ns_info(*kind).oci_name)
+      return fail(ErrorKind::Invalid, format("linux.namespaces: unknown type \"{}\"", ns.type));
+    if (c.find_namespace(*kind) != &ns) return fail(ErrorKind::Invalid, format("linux.namespaces: \"{}\" stands twice", ns.type));
+    if (!ns.path.empty()) c.plan.joins.push_back({*kind, ns.path});
+    else if (*kind != NsKind::Cgroup && *kind != NsKind::Time) c.plan.new_namespaces |= kernel::ns_info(*kind).clone_flag;
+  }
+  if (!c.makes_new(NsKind::Mnt)) return fail(ErrorKind::Invalid, "linux.namespaces: a new mount namespace is needed to change the root");
+  if (!c.spec.linux_.uid_mappings.empty() != c.makes_new(NsKind::User))
+    return fail(ErrorKind::Invalid, "linux.uidMappings goes with a new user namespace, and a new user namespace with it");
+  c.plan.uid_map = c.spec.linux_.uid_mappings;
+  c.plan.gid_map = c.spec.linux_.gid_mappings;
+  c.plan.deny_setgroups = c.makes_new(NsKind::User) && c.facts.in_user_namespace;
+  return {};
+}
+
+static void add_time_namespace(Compiler& c) {
+  const oci::Namespace* time = c.find_namespace(NsKind::Time);
+  if (time == nullptr) return;
+  if (!time->path.empty()) {
+    c.add(StepKind::EnterTimeNs).numbers[0] = kFirstPassedFd;
+    return;
+  }
+  Step& step = c.add(StepKind::NewTimeNs);
+  for (const auto& [clock, offset] : c.spec.linux_.time_offsets)
+    step.texts.push_back(format("{} {} {}\n", clock, offset.secs, offset.nanosecs));
+}
+
+// From the clone to the point where the namespaces are as they shall be, in the host's view of the file system.
+Result<> compile_entry(Compiler& c) {
+  if (c.spec.process.oom_score_adj) c.add(StepKind::OomScoreAdj, {std::to_string(*c.spec.process.oom_score_adj)});
+  if (!c.options.cgroup_enter_files.empty()) c.add(StepKind::EnterCgroup, c.options.cgroup_enter_files);
+  c.add(StepKind::NewSession);
+  if (c.makes_new(NsKind::User)) c.add(StepKind::WaitMaps);
+  if (c.makes_new(NsKind::User) || c.find_namespace(NsKind::User) != nullptr) c.add(StepKind::BecomeRoot);
+  if (c.makes_new(NsKind::Cgroup)) c.add(StepKind::NewCgroupNs);
+  add_time_namespace(c);
+  if (c.options.new_keyring) c.add(StepKind::NewKeyring);
+  if (c.makes_new(NsKind::Net) && c.options.loopback_up) c.add(StepKind::Loopback);
+  if (!c.spec.hostname.empty()) {
+    if (c.find_namespace(NsKind::Uts) == nullptr) return fail(ErrorKind::Invalid, "hostname: set without a uts namespace, it would change the host's");
+    if (c.makes_new(NsKind::Uts)) c.add(StepKind::Hostname, {c.spec.hostname});
+  }
+  if (!c.spec.domainname.empty() && c.makes_new(NsKind::Uts)) c.add(StepKind::Domainname, {c.spec.domainname});
+  for (const auto& [key, value] : c.spec.linux_.sysctl) {
+    std::string path = key;
+    for (char& letter : path)
+      if (letter == '.') letter = '/';
+    if (key.find('/') == std::string::npos) c.add(StepKind::Sysctl, {path, value});
+    else c.add(StepKind::Sysctl, {key, value});
+  }
+  return {};
+}
+
+Result<LaunchPlan> compile_plan(const oci::Spec& spec, const kernel::HostFacts& facts, const PlanOptions& options) {
+  static constexpr Result<> (*kStages[])(Compiler&) = {compile_namespaces, compile_entry,      compile_root,   compile_mounts,
+                                                       compile_devices,    compile_protection, compile_process};
+  Compiler compiler{spec, facts, options, {}};
+  for (auto stage : kStages) TRY(stage(compiler));
+  return std::move(compiler.plan);
+}
+
+Result<LaunchPlan> compile_exec_plan(const oci::Process& process, const ExecPlanOptions& options) {
+  LaunchPlan plan;
+  plan.join_target = options.join_target;
+  auto add = [&](StepKind kind) -> Step& { return plan.steps.emplace_back(Step{kind, {}, {}}); };
+  if (options.cgroup_file_count > 0) {
+    Step& enter = add(StepKind::EnterCgroup);
+    enter.numbers[0] = kFirstPassedFd;
+    enter.numbers[1] = options.cgroup_file_count;
+  }
+  if ((options.join_target & CLONE_NEWTIME) != 0) add(StepKind::EnterTimeNs).numbers[0] = kFirstPassedFd + options.cgroup_file_count;
+  add(StepKind::NewSession);
+  if ((options.join_target & CLONE_NEWUSER) != 0) add(StepKind::BecomeRoot);
+  add(StepKind::NewKeyring);
+  if (process.terminal) {
+    plan.console = true;
+    Step& console = add(StepKind::Console);
+    console.numbers[0] = process.console_height;
+    console.numbers[1] = process.console_width;
+    console.numbers[2] = process.user.uid;
+  }
+  TRY(append_process_steps(plan, process, options.seccomp_filter, options.seccomp_flags, false, false));
+  return plan;
+}
+
+}  // namespace hull::sandbox

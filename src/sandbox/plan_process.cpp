@@ -1,0 +1,133 @@
+// The last stage, for a container's first process and for exec's alike: limits, identity, capabilities, seccomp, exec.
+#include <sys/resource.h>
+
+#include "kernel/capabilities.h"
+#include "sandbox/compiler.h"
+
+namespace hull::sandbox {
+namespace {
+
+struct RlimitName {
+  const char* name;
+  int resource;
+};
+constexpr RlimitName kRlimits[] = {
+    {"RLIMIT_AS", RLIMIT_AS},           {"RLIMIT_CORE", RLIMIT_CORE},       {"RLIMIT_CPU", RLIMIT_CPU},
+    {"RLIMIT_DATA", RLIMIT_DATA},       {"RLIMIT_FSIZE", RLIMIT_FSIZE},     {"RLIMIT_LOCKS", RLIMIT_LOCKS},
+    {"RLIMIT_MEMLOCK", RLIMIT_MEMLOCK}, {"RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE}, {"RLIMIT_NICE", RLIMIT_NICE},
+    {"RLIMIT_NOFILE", RLIMIT_NOFILE},   {"RLIMIT_NPROC", RLIMIT_NPROC},     {"RLIMIT_RSS", RLIMIT_RSS},
+    {"RLIMIT_RTPRIO", RLIMIT_RTPRIO},   {"RLIMIT_RTTIME", RLIMIT_RTTIME},   {"RLIMIT_SIGPENDING", RLIMIT_SIGPENDING},
+    {"RLIMIT_STACK", RLIMIT_STACK},
+};
+
+struct CapMasks {
+  uint64_t bounding = 0, effective = 0, permitted = 0, inheritable = 0, ambient = 0;
+};
+
+Result<CapMasks> cap_masks(const oci::Process& process) {
+  CapMasks masks;
+  if (!process.capabilities) return masks;
+  const oci::Capabilities& caps = *process.capabilities;
+  masks.bounding = TRY(kernel::cap_mask(caps.bounding));
+  masks.effective = TRY(kernel::cap_mask(caps.effective));
+  masks.permitted = TRY(kernel::cap_mask(caps.permitted));
+  masks.inheritable = TRY(kernel::cap_mask(caps.inheritable));
+  masks.ambient = TRY(kernel::cap_mask(caps.ambient));
+  return masks;
+}
+
+class ProcessSteps {
+ public:
+  ProcessSteps(LaunchPlan& plan, const oci::Process& process) : plan_(plan), process_(process) {}
+
+  Result<> limits() {
+    for (const oci::Rlimit& limit : process_.rlimits) {
+      const RlimitName* found = nullptr;
+      for (const RlimitName& name : kRlimits)
+        if (limit.type == name.name) found = &name;
+      if (found == nullptr) return fail(ErrorKind::Invalid, format("process.rlimits: unknown type \"{}\"", limit.type));
+      Step& step = add(StepKind::Rlimit);
+      step.numbers[0] = static_cast<uint64_t>(found->resource);
+      step.numbers[1] = limit.soft;
+      step.numbers[2] = limit.hard;
+    }
+    return {};
+  }
+
+  void user(bool setgroups_refused) {
+    Step& step = add(StepKind::SetUser);
+    step.numbers[0] = process_.user.uid;
+    step.numbers[1] = process_.user.gid;
+    step.numbers[3] = setgroups_refused;
+    const auto& groups = process_.user.additional_gids;
+    step.texts.emplace_back(reinterpret_cast<const char*>(groups.data()), groups.size() * sizeof groups[0]);
+  }
+
+  void capabilities(const CapMasks& masks) {
+    Step& step = add(StepKind::SetCaps);
+    step.numbers[0] = masks.effective;
+    step.numbers[1] = masks.permitted;
+    step.numbers[2] = masks.inheritable;
+    step.numbers[3] = masks.ambient;
+  }
+
+  void seccomp(const std::vector<sock_filter>& filter, uint32_t flags) {
+    if (filter.empty()) return;
+    Step& step = add(StepKind::Seccomp);
+    step.numbers[0] = flags;
+    step.texts.emplace_back(reinterpret_cast<const char*>(filter.data()), filter.size() * sizeof filter[0]);
+  }
+
+  Result<> execute() {
+    if (process_.args.empty()) return fail(ErrorKind::Invalid, "process.args: no command given");
+    Step& step = add(StepKind::Exec);
+    step.texts = process_.args;
+    step.texts.insert(step.texts.end(), process_.env.begin(), process_.env.end());
+    step.numbers[0] = process_.args.size();
+    step.numbers[1] = 1;
+    return {};
+  }
+
+  Step& add(StepKind kind) { return plan_.steps.emplace_back(Step{kind, {}, {}}); }
+
+ private:
+  LaunchPlan& plan_;
+  const oci::Process& process_;
+};
+
+}  // namespace
+
+Result<> append_process_steps(LaunchPlan& plan, const oci::Process& process, const std::vector<sock_filter>& filter,
+                              uint32_t seccomp_flags, bool reaper, bool setgroups_refused) {
+  ProcessSteps steps(plan, process);
+  CapMasks masks = TRY_CONTEXT(cap_masks(process), "process.capabilities");
+  TRY(steps.limits());
+  steps.add(StepKind::Umask).numbers[0] = process.user.umask.value_or(0022);
+  Step& directory = steps.add(StepKind::Chdir);
+  directory.texts = {process.cwd.empty() ? "/" : process.cwd};
+  steps.add(StepKind::BoundingCaps).numbers[0] = masks.bounding;
+  steps.user(setgroups_refused);
+  // KERNEL: loading a filter needs no_new_privs or CAP_SYS_ADMIN; seccomp(2). Without the first, the filter comes before
+  // the capabilities go (it must allow capset, prctl and execve); with it, last.
+  if (process.no_new_privileges) {
+    steps.capabilities(masks);
+    steps.add(StepKind::NoNewPrivs);
+    steps.add(StepKind::WaitGo);
+    steps.seccomp(filter, seccomp_flags);
+  } else {
+    steps.add(StepKind::WaitGo);
+    steps.seccomp(filter, seccomp_flags);
+    steps.capabilities(masks);
+  }
+  if (reaper) steps.add(StepKind::Reaper);
+  plan.reaper = reaper;
+  return steps.execute();
+}
+
+Result<> compile_process(Compiler& c) {
+  bool setgroups_refused = c.plan.deny_setgroups;
+  return append_process_steps(c.plan, c.spec.process, c.options.seccomp_filter, c.options.seccomp_flags, c.options.reaper,
+                              setgroups_refused);
+}
+
+}  // namespace hull::sandbox
