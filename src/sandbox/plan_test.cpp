@@ -1,0 +1,136 @@
+// Golden tests of compiling and printing plans: tests/golden/plan/NAME.json to NAME.txt. HULL_GOLDEN=write renews them.
+#include "sandbox/plan.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "sandbox/mount_options.h"
+#include "sandbox/print.h"
+
+namespace hull::sandbox {
+namespace {
+
+oci::Spec typical_spec() {
+  oci::Spec spec;
+  spec.hostname = "web";
+  spec.root.path = "/bundle/rootfs";
+  spec.process.args = {"nginx", "-g", "daemon off;"};
+  spec.process.env = {"PATH=/usr/bin:/bin", "HOME=/root"};
+  spec.process.cwd = "/srv";
+  spec.process.user.additional_gids = {4, 20};
+  spec.process.rlimits = {{"RLIMIT_NOFILE", 4096, 1024}};
+  oci::Capabilities caps;
+  caps.bounding = caps.effective = caps.permitted = {"CAP_CHOWN", "CAP_KILL", "CAP_SYS_CHROOT"};
+  spec.process.capabilities = caps;
+  for (const char* type : {"pid", "ipc", "uts", "mount", "cgroup"}) spec.linux_.namespaces.push_back({type, ""});
+  spec.linux_.namespaces.push_back({"network", "/proc/42/ns/net"});
+  spec.mounts = {{"/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}, {}, {}},
+                 {"/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}, {}, {}},
+                 {"/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}, {}, {}},
+                 {"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", "ro"}, {}, {}},
+                 {"/sys/fs/cgroup", "cgroup", "cgroup", {"ro", "nosuid", "noexec", "nodev"}, {}, {}},
+                 {"/data", "bind", "/srv/data", {"rbind", "rro", "rprivate"}, {}, {}}};
+  spec.linux_.masked_paths = {"/proc/kcore", "/sys/firmware"};
+  spec.linux_.readonly_paths = {"/proc/sys"};
+  spec.linux_.sysctl["net.ipv4.ip_unprivileged_port_start"] = "0";
+  return spec;
+}
+
+kernel::HostFacts hybrid_host() {
+  kernel::HostFacts facts;
+  facts.cgroup_v1 = {{"pids", "pids"}, {"systemd", "none,name=systemd"}, {"unified", "unified"}};
+  return facts;
+}
+
+PlanOptions overlay_options() {
+  PlanOptions options;
+  options.overlay = OverlayRoot{{"/layers/b", "/layers/a"}, "/c/upper", "/c/work", true};
+  options.mount_point = "/run/hull/root";
+  options.cgroup_enter_files = {"/sys/fs/cgroup/pids/hull/x/tasks"};
+  options.seccomp_filter.resize(3);
+  return options;
+}
+
+void expect_golden(const std::string& name, const std::string& text) {
+  std::string path = std::string(HULL_SOURCE_DIR) + "/tests/golden/plan/" + name;
+  if (std::getenv("HULL_GOLDEN") != nullptr) {
+    ASSERT_TRUE(make_directories(path.substr(0, path.rfind('/')), 0755));
+    ASSERT_TRUE(replace_file(path, text, Durability::Volatile, 0644));
+  }
+  auto expected = read_file(path);
+  ASSERT_TRUE(expected) << expected.error().text();
+  EXPECT_EQ(text, *expected) << path;
+}
+
+TEST(CompilePlan, TypicalContainerGivesTheGoldenSteps) {
+  auto plan = compile_plan(typical_spec(), hybrid_host(), overlay_options());
+  ASSERT_TRUE(plan) << plan.error().text();
+  expect_golden("typical.txt", plan_text(*plan));
+  expect_golden("typical.sh", teach_script(*plan));
+}
+
+TEST(CompilePlan, UserNamespaceOnUnifiedHostBindsDevicesAndMapsIds) {
+  oci::Spec spec = typical_spec();
+  spec.linux_.namespaces.push_back({"user", ""});
+  spec.linux_.uid_mappings = spec.linux_.gid_mappings = {{0, 100000, 65536}};
+  spec.linux_.namespaces.push_back({"time", ""});
+  spec.linux_.time_offsets["boottime"] = {86400, 0};
+  spec.process.terminal = true;
+  spec.process.no_new_privileges = true;
+  spec.root.readonly = true;
+  kernel::HostFacts facts;
+  facts.cgroup_unified = true;
+  PlanOptions options = overlay_options();
+  options.reaper = true;
+  options.cgroup_enter_files.clear();
+  auto plan = compile_plan(spec, facts, options);
+  ASSERT_TRUE(plan) << plan.error().text();
+  expect_golden("userns.txt", plan_text(*plan));
+  expect_golden("userns.sh", teach_script(*plan));
+}
+
+struct Refusal {
+  const char* name;
+  void (*change)(oci::Spec&);
+  const char* text;
+};
+
+TEST(CompilePlan, RefusesWhatItCannotApplyAndNamesIt) {
+  const Refusal refusals[] = {
+      {"unknown namespace", [](oci::Spec& s) { s.linux_.namespaces.push_back({"net", ""}); }, "unknown type \"net\""},
+      {"namespace twice", [](oci::Spec& s) { s.linux_.namespaces.push_back({"pid", ""}); }, "\"pid\" stands twice"},
+      {"no mount namespace", [](oci::Spec& s) { std::erase_if(s.linux_.namespaces, [](auto& n) { return n.type == "mount"; }); }, "mount namespace"},
+      {"maps without user namespace", [](oci::Spec& s) { s.linux_.uid_mappings = {{0, 0, 1}}; }, "uidMappings"},
+      {"hostname on the host", [](oci::Spec& s) { std::erase_if(s.linux_.namespaces, [](auto& n) { return n.type == "uts"; }); }, "hostname"},
+      {"mount in proc", [](oci::Spec& s) { s.mounts.push_back({"/proc/../proc/self", "bind", "/x", {}, {}, {}}); }, "inside /proc"},
+      {"mount over proc", [](oci::Spec& s) { s.mounts.push_back({"//proc//", "tmpfs", "", {}, {}, {}}); }, "/proc takes only proc"},
+      {"relative cwd", [](oci::Spec& s) { s.process.cwd = "srv"; }, "not absolute"},
+      {"no command", [](oci::Spec& s) { s.process.args.clear(); }, "process.args"},
+      {"unknown limit", [](oci::Spec& s) { s.process.rlimits = {{"RLIMIT_X", 1, 1}}; }, "RLIMIT_X"},
+      {"unknown capability", [](oci::Spec& s) { s.process.capabilities->bounding = {"CAP_FOO"}; }, "CAP_FOO"},
+      {"bind without source", [](oci::Spec& s) { s.mounts.push_back({"/x", "bind", "", {}, {}, {}}); }, "no source"},
+      {"two propagations", [](oci::Spec& s) { s.mounts.push_back({"/x", "bind", "/y", {"shared", "private"}, {}, {}}); }, "two propagation"},
+      {"unknown device type", [](oci::Spec& s) { s.linux_.devices.push_back({"x", "/dev/x", 1, 1, {}, {}, {}}); }, "unknown type \"x\""},
+  };
+  for (const Refusal& refusal : refusals) {
+    oci::Spec spec = typical_spec();
+    refusal.change(spec);
+    auto plan = compile_plan(spec, hybrid_host(), overlay_options());
+    ASSERT_FALSE(plan) << refusal.name;
+    EXPECT_NE(plan.error().text().find(refusal.text), std::string::npos) << refusal.name << ": " << plan.error().text();
+  }
+}
+
+TEST(MountOptions, LaterOptionWinsAndUnknownGoToTheFileSystem) {
+  auto parsed = parse_mount_options({"ro", "rw", "nosuid", "size=1m", "rro", "rbind", "rslave"});
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->set, 2u);
+  EXPECT_EQ(parsed->clear, 1u);
+  EXPECT_EQ(parsed->recursive_set, 1u);
+  EXPECT_EQ(parsed->data, std::vector<std::string>{"size=1m"});
+  EXPECT_TRUE(parsed->recursive_bind && parsed->propagation_recursive);
+}
+
+}  // namespace
+}  // namespace hull::sandbox
