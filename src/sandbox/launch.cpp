@@ -23,6 +23,7 @@
 #include "base/text.h"
 #include "kernel/clone.h"
 #include "sandbox/init_image.h"
+#include "sandbox/mapped_overlay.h"
 
 namespace hull::sandbox {
 namespace {
@@ -244,6 +245,32 @@ Result<> write_id_maps(const LaunchPlan& plan, pid_t pid) {
   return {};
 }
 
+// 'M', with the container's root where hull has to make it (mapped_overlay.h).
+Result<> send_maps_done(const Launch& launch, const Fd& control) {
+  Fd root;
+  for (const Step& step : launch.plan.steps)
+    if (step.kind == StepKind::RootOverlay && step.numbers[2] != 0)
+      root = TRY_CONTEXT(make_mapped_overlay(launch.plan, step, launch.pid), step_name(step.kind));
+  char byte = 'M';
+  iovec data{&byte, 1};
+  alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  if (root) {
+    message.msg_control = space;
+    message.msg_controllen = sizeof space;
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    int fd = root.get();
+    std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+  }
+  if (::sendmsg(control.get(), &message, MSG_NOSIGNAL) != 1 && errno != EPIPE) return fail_errno("sendmsg", "control socket");
+  return {};
+}
+
 Result<> send_byte(const Fd& control, char byte) {
   // The peer may have failed already: its report waits in the socket, so EPIPE is no error here.
   if (::send(control.get(), &byte, 1, MSG_NOSIGNAL) != 1 && errno != EPIPE && errno != ECONNRESET) return fail_errno("send", "control socket");
@@ -273,7 +300,7 @@ Result<Launched> launch(const LaunchPlan& plan, const LaunchIo& io) {
   launched.control_ = std::move(launch.control);
   if ((plan.new_namespaces & CLONE_NEWUSER) != 0) {
     TRY(write_id_maps(plan, launch.pid));
-    TRY(send_byte(launched.control_, 'M'));
+    TRY(send_maps_done(launch, launched.control_));
   }
   return launched;
 }

@@ -118,6 +118,19 @@ TEST_F(LaunchTest, MapsIdsOfANewUserNamespace) {
   EXPECT_EQ(run("cat /proc/self/uid_map | tr -s ' '; ls -ln /dev/null | cut -c1"), " 0 0 1000\nc\n");
 }
 
+TEST_F(LaunchTest, OverlayInAUserNamespaceKeepsOwnersOnDisk) {
+  spec_.linux_.namespaces.push_back({"user", ""});
+  spec_.linux_.uid_mappings = spec_.linux_.gid_mappings = {{0, 100000, 65536}};
+  for (const char* sub : {"/upper", "/work"}) ASSERT_TRUE(make_directories(directory_ + sub, 0755));
+  ASSERT_TRUE(make_directories(directory_ + "/lower2", 0755));
+  options_.overlay = OverlayRoot{{spec_.root.path, directory_ + "/lower2"}, directory_ + "/upper", directory_ + "/work", false};
+  EXPECT_EQ(run("id -u; stat -c %u /bin/sh; echo hi > /made; cat /made; cat /proc/self/uid_map | tr -s ' '; ls -ln /dev/null | cut -c1"),
+            "0\n0\nhi\n 0 100000 65536\nc\n");
+  struct stat status;
+  ASSERT_EQ(::stat((directory_ + "/upper/made").c_str(), &status), 0);
+  EXPECT_EQ(status.st_uid, 0u);
+}
+
 TEST_F(LaunchTest, TimeOffsetsApply) {
   spec_.linux_.namespaces.push_back({"time", ""});
   spec_.linux_.time_offsets["boottime"] = {86400 * 400, 0};

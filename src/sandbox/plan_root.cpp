@@ -39,6 +39,7 @@ Result<> compile_root(Compiler& c) {
   root.texts.insert(root.texts.end(), overlay.lowers.begin(), overlay.lowers.end());
   root.numbers[0] = overlay.skip_sync;
   root.numbers[1] = c.facts.in_user_namespace;
+  root.numbers[2] = c.makes_new(NsKind::User) && !c.facts.in_user_namespace;
   return {};
 }
 

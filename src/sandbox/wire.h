@@ -5,7 +5,8 @@
 //   hull                                    hull-init
 //    |-- clone, exec from sealed memfd ------->|
 //    |   fds: 3 control, 4 plan, 5 console     |-- runs the steps in order
-//    |-- 'M' (id maps are written) ----------->|   (step WaitMaps)
+//    |-- 'M' (id maps are written) ----------->|   (step WaitMaps; with the root's mount as a descriptor
+//    |                                         |    where only hull can make it: overlay in a user namespace)
 //    |-- 'G' (go: the record is on disk) ----->|   (step WaitGo, just before exec)
 //    |<- WireFailure, then exit 1 -------------|   a step failed
 //    |<- end of file --------------------------|   exec succeeded (the socket is close-on-exec)
@@ -28,7 +29,7 @@ enum class StepKind : uint32_t {
   Loopback,        // -; bring lo up
   Propagation,     // n0: MS_* propagation of the whole tree
   RootBind,        // n0: 1 = recursive; texts: source, mount point
-  RootOverlay,     // n0: 1 = volatile, n1: 1 = userxattr; texts: mount point, upper, work, lowers top first
+  RootOverlay,     // n0: 1 = volatile, n1: 1 = userxattr, n2: 1 = made by hull, came with 'M'; texts: mount point, upper, work, lowers top first
   MountFs,         // n0: MOUNT_ATTR_*, n5: 1 = may stand inside /proc; texts: dst, fs type, source, options…
   MountBind,       // n0: attr set, n1: attr clear, n2: 1 = recursive, n3: propagation, n4: attr recursive,
                    // n5: 1 = may stand inside /proc; texts: dst, source

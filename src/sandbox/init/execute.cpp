@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,7 +24,23 @@ static int wait_byte(char expected, const char* what) {
   }
 }
 
-int wait_maps(const StepView&) { return wait_byte('M', "while it wrote the id maps"); }
+int wait_maps(const StepView&) {
+  char byte = 0;
+  struct iovec data{&byte, 1};
+  union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control = {};
+  struct msghdr message = {};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control.space;
+  message.msg_controllen = sizeof control.space;
+  ssize_t got;
+  do got = recvmsg(sandbox::kControlFd, &message, MSG_CMSG_CLOEXEC);
+  while (got < 0 && errno == EINTR);
+  if (got != 1 || byte != 'M') return fail_as(got < 0 ? errno : EPIPE, "hull went away", "while it wrote the id maps");
+  struct cmsghdr* header = CMSG_FIRSTHDR(&message);
+  if (header != nullptr && header->cmsg_type == SCM_RIGHTS) memcpy(&g_state.received_root, CMSG_DATA(header), sizeof(int));
+  return 0;
+}
 int wait_go(const StepView&) { return wait_byte('G', "before the process was released"); }
 
 static const char* environment_value(char** environment, const char* name) {

@@ -128,7 +128,7 @@ void send_trace() {
     report(0);
   }
   const char* at = reinterpret_cast<const char*>(header + 1);
-  if (open_bind_sources(at, header->step_count) != 0) report(0);
+  if (open_sources(at, header->step_count) != 0) report(0);
   for (uint32_t i = 0; i < header->step_count; ++i) {
     StepView step{reinterpret_cast<const WireStep*>(at), i};
     run_step(step, step.wire->trace != 0);

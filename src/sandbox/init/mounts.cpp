@@ -21,16 +21,14 @@ int set_propagation(const StepView& step) {
 // Attaches the root's mount to the mount point of the host, beneath which it stays until pivot.
 // Our tmpfs of masks goes to the same place first and is covered by it: KERNEL: before 6.15 open_tree cannot clone
 // from a mount that is attached nowhere.
-static int attach_root(int mount_fd, const char* mount_point) {
-  int target = open(mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (target < 0) return fail("open", mount_point);
-  if (sys_move_mount(mount_fd, target) != 0) return fail("move_mount", mount_point);
-  close(target);
+static int attach_root(int mount_fd) {
+  if (sys_move_mount(mount_fd, g_state.mount_point) != 0) return fail("move_mount", "mount point of the root");
+  close(g_state.mount_point);
   g_state.root = mount_fd;
   return 0;
 }
 
-static int make_masks(const char* mount_point) {
+static int make_masks() {
   int fs = sys_fsopen("tmpfs");
   if (fs < 0) return fail("fsopen", "tmpfs");
   sys_fsconfig(fs, kFsconfigString, "mode", "0555", 0);
@@ -40,23 +38,18 @@ static int make_masks(const char* mount_point) {
   int masks = sys_fsmount(fs, kMountAttrNosuid | kMountAttrNodev | kMountAttrNoexec);
   if (masks < 0) return fail("fsmount", "tmpfs for masks");
   close(fs);
-  int target = open(mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC);
   int file = openat(masks, "file", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
-  if (target < 0 || file < 0 || mkdirat(masks, "dir", 0555) != 0) return fail("create", "masks");
+  if (file < 0 || mkdirat(masks, "dir", 0555) != 0) return fail("create", "masks");
   close(file);
   if (sys_mount_setattr(masks, false, kMountAttrRdonly, 0, 0) != 0) return fail("mount_setattr", "masks");
-  if (sys_move_mount(masks, target) != 0) return fail("move_mount", "masks");
-  close(target);
+  if (sys_move_mount(masks, g_state.mount_point) != 0) return fail("move_mount", "masks");
   g_state.masks = masks;
   return 0;
 }
 
-int root_bind(const StepView& step) {
-  unsigned recursive = step.number(0) != 0 ? kAtRecursive : 0;
-  int tree = sys_open_tree(AT_FDCWD, step.text(0), kOpenTreeClone | recursive);
-  if (tree < 0) return fail("open_tree", step.text(0));
-  if (make_masks(step.text(1)) != 0) return -1;
-  return attach_root(tree, step.text(1));
+int root_bind(const StepView&) {
+  if (make_masks() != 0) return -1;
+  return attach_root(g_state.root_source);
 }
 
 // Gives an overlay its layers. `lowerdir+` (Linux 6.7) takes one directory a call and has no length limit; before
@@ -80,6 +73,10 @@ static int configure_layers(int fs, const StepView& step) {
 }
 
 int root_overlay(const StepView& step) {
+  if (step.number(2) != 0) {
+    if (make_masks() != 0) return -1;
+    return attach_root(g_state.received_root);
+  }
   int fs = sys_fsopen("overlay");
   if (fs < 0) return fail("fsopen", "overlay");
   if (configure_layers(fs, step) != 0) return -1;
@@ -93,8 +90,8 @@ int root_overlay(const StepView& step) {
   int mount_fd = sys_fsmount(fs, 0);
   if (mount_fd < 0) return fail("fsmount", "overlay");
   close(fs);
-  if (make_masks(step.text(0)) != 0) return -1;
-  return attach_root(mount_fd, step.text(0));
+  if (make_masks() != 0) return -1;
+  return attach_root(mount_fd);
 }
 
 static int configure_option(int fs, const char* option) {
@@ -151,11 +148,23 @@ constexpr int kMaxBinds = 512;
 static int bind_sources[kMaxBinds];
 static int next_bind = 0, opened_binds = 0;
 
-int open_bind_sources(const char* first_step, uint32_t steps) {
+static int open_root_sources(const StepView& step) {
+  bool bind = step.wire->kind == static_cast<uint32_t>(StepKind::RootBind);
+  const char* mount_point = step.text(bind ? 1 : 0);
+  g_state.mount_point = open(mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (g_state.mount_point < 0) return fail("open", mount_point);
+  if (!bind) return 0;
+  g_state.root_source = sys_open_tree(AT_FDCWD, step.text(0), kOpenTreeClone | (step.number(0) != 0 ? kAtRecursive : 0));
+  return g_state.root_source < 0 ? fail("root file system", step.text(0)) : 0;
+}
+
+int open_sources(const char* first_step, uint32_t steps) {
   const char* at = first_step;
   for (uint32_t i = 0; i < steps; ++i) {
     auto* wire = reinterpret_cast<const WireStep*>(at);
     at += wire->size;
+    if (wire->kind == static_cast<uint32_t>(StepKind::RootBind) || wire->kind == static_cast<uint32_t>(StepKind::RootOverlay))
+      if (open_root_sources(StepView{wire, i}) != 0) return -1;
     if (wire->kind != static_cast<uint32_t>(StepKind::MountBind) && wire->kind != static_cast<uint32_t>(StepKind::BindNode)) continue;
     StepView step{wire, i};
     if (opened_binds == kMaxBinds) return fail_as(E2BIG, "mount", "more than 512 bind mounts");

@@ -48,9 +48,9 @@ constexpr uint64_t kMountAttrRdonly = 0x1, kMountAttrNosuid = 0x2, kMountAttrNod
 struct State {
   int root = -1;              // the new root's mount, from RootBind or RootOverlay
   int masks = -1;             // our tmpfs with an empty file and an empty directory
-  int console_slave = -1;
-  bool keep_capabilities = false;
-  char** environment = nullptr;
+  int mount_point = -1;       // where the root is attached until pivot; opened first, as its path may be closed to us later
+  int root_source = -1;       // RootBind's tree
+  int received_root = -1;     // the overlay that hull made for us, from WaitMaps
 };
 extern State g_state;
 
@@ -74,8 +74,9 @@ int drop_bounding(const StepView&), set_caps(const StepView&), no_new_privs(cons
 int load_seccomp(const StepView&), change_directory(const StepView&), new_session(const StepView&);
 int stay_as_reaper(const StepView&), wait_maps(const StepView&), wait_go(const StepView&), execute(const StepView&);
 
-// Opens the sources of all bind mounts before any content of the container is reachable (SECURITY B5).
-int open_bind_sources(const char* first_step, uint32_t steps);
+// Opens the sources of all bind mounts and of the root before any content of the container is reachable (SECURITY B5)
+// and while we still have the caller's ids.
+int open_sources(const char* first_step, uint32_t steps);
 
 void send_trace();
 
