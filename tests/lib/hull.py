@@ -381,6 +381,25 @@ def need(*tools):
     return shutil.which(tools[0])
 
 
+def compiled(source):
+    """Compile tests/<source> (a C helper) once; returns the program's path."""
+    need("gcc")
+    path = f"{REPOSITORY}/tests/{source}"
+    target = f"{REPOSITORY}/build/tests/{os.path.basename(source)[:-2]}"
+    if not os.path.exists(target) or os.path.getmtime(target) < os.path.getmtime(path):
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        draft = f"{target}.{os.getpid()}.{os.urandom(4).hex()}"
+        subprocess.run(["gcc", "-O2", "-Wall", "-o", draft, path], check=True)
+        os.rename(draft, target)
+    return target
+
+
+def need_command(*words):
+    """Skip while this hull has no such command (`hull WORDS --help` must work)."""
+    if hull(*words, "--help").code != 0:
+        raise Skip(f"hull {' '.join(words)} is not there yet")
+
+
 def busybox_rootfs(path=None):
     """A minimal root directory with Debian's static busybox and its applets; returns its path."""
     path = path or scratch("rootfs")

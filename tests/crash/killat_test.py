@@ -1,0 +1,164 @@
+"""SIGKILL at a chosen system call of hull, hull-shim or hull-init: after one further hull command nothing is left but
+containers that are listed, and those can be removed.
+
+A run of `hull run` makes a few hundred calls that change something. `make check` kills at a sample of them; with
+HULL_KILLAT=all in the environment at each one.
+"""
+import os
+import random
+
+from lib import ledger
+from lib.hull import Failure, binary, check, compiled, environment, eventually, hull, log, need_command, run, scratch
+
+ISOLATED = os.getpid() == 1
+STEPS = 24  # per command line
+
+
+def killat(step, *argv):
+    """(first word of the answer, all words) of one run under the harness."""
+    result = run(compiled("crash/killat.c"), step, binary(), *argv, timeout=40)
+    answer = [line for line in result.out.splitlines() if line.startswith(("killed ", "reached ", "hang"))]
+    check(answer, f"killat gave no answer: {result}")
+    return answer[-1].split()
+
+
+def sample(total, steps=STEPS):
+    if os.environ.get("HULL_KILLAT") == "all":
+        return range(1, total + 1)
+    pick = random.Random(total)
+    width = max(1, total // steps)
+    return [min(total, start + pick.randrange(width)) for start in range(1, total + 1, width)]
+
+
+def settle():
+    """The one further command, then what is still listed is removed as a person would."""
+    listed = hull("ps", "-aq", "--no-trunc", timeout=10).ok().out.split()
+    if listed:
+        hull("rm", "-f", *listed, timeout=15).ok()
+
+
+def records():
+    folder = os.path.join(environment()["HULL_ROOT"], "containers")
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+
+def sweep(*argv, keep=lambda: None):
+    """Kill `hull argv` at each sampled call; the ledger must be equal after each."""
+    directory = os.path.dirname(scratch())
+    first = killat(0, *argv)
+    check(first[0] == "reached", f"without a kill the command must end: {first}")
+    settle()
+    total, wrong = int(first[1]), []
+    log(f"{total} changing system calls in hull {' '.join(argv)}")
+    before = ledger.snapshot(ISOLATED, (directory,))
+    for step in sample(total):
+        answer = killat(step, *argv)
+        if answer[0] == "hang":
+            wrong.append(f"step {step}: hang")
+        try:
+            settle()
+        except Failure as failure:
+            wrong.append(f"step {step} {answer[:4]}: {failure}")
+        left = ledger.compare(before, ISOLATED, (directory,), 2.0) + [f"record {name}" for name in records()]
+        if left:
+            wrong.append(f"step {step} {answer[:4]}: {left[:4]}")
+        if len(wrong) >= 5:
+            break
+    check(not wrong, "left behind after a kill:\n    " + "\n    ".join(wrong))
+
+
+def warm():
+    need_command("run")
+    hull("run", "--rm", "--net=none", "busybox", "true").ok()
+
+
+def test_run_in_the_foreground_is_clean_after_a_kill_at_any_call():
+    warm()
+    sweep("run", "--rm", "--net=none", "busybox", "true")
+
+
+def test_run_detached_is_clean_after_a_kill_at_any_call():
+    warm()
+    sweep("run", "-d", "--net=none", "busybox", "sleep", "600")
+
+
+def test_create_is_clean_after_a_kill_at_any_call():
+    warm()
+    need_command("create")
+    sweep("create", "busybox", "true")
+
+
+def test_rm_is_clean_after_a_kill_at_any_call():
+    """rm -f of a running container: after a kill, the container is whole or gone, and a second rm finishes."""
+    warm()
+    wrong = []
+    total = None
+    for step in (0, *range(1, 200, 9)):
+        if total is not None and step > total:
+            break
+        hull("run", "-d", "--name=victim", "--net=none", "busybox", "sleep", "600").ok()
+        answer = killat(step, "rm", "-f", "victim")
+        if total is None:
+            total = int(answer[1])
+        settle()
+        if records():
+            wrong.append(f"step {step} {answer}: {records()}")
+    check(not wrong, f"left after rm and a kill: {wrong}")
+
+
+def _pids(name):
+    """Processes of ours whose executable or first word is this (hull-init runs from a memory file)."""
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/comm") as file:
+                comm = file.read().strip()
+            words = open(f"/proc/{entry}/cmdline", "rb").read().split(b"\0")[0].decode(errors="replace")
+        except OSError:
+            continue
+        if name in (comm, os.path.basename(words)):
+            yield int(entry)
+
+
+def test_a_container_outlives_its_shim_or_is_reported_ended():
+    warm()
+    hull("run", "-d", "--name=c", "--net=none", "busybox", "sleep", "600").ok()
+    pid = int(hull("inspect", "-f", "{{.State.Pid}}", "c").ok().line)
+    shims = list(_pids("hull-shim"))
+    check(len(shims) == 1, f"expected one hull-shim, found {shims}")
+    os.kill(shims[0], 9)
+    status = eventually(lambda: hull("inspect", "-f", "{{.State.Status}}", "c").ok().line, 2)
+    alive = os.path.exists(f"/proc/{pid}") and "Z" not in open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0]
+    check(status in ("running", "exited", "dead"), f"status {status}")
+    check((status == "running") == alive, f"status is {status} while the process is {'alive' if alive else 'gone'}")
+    hull("rm", "-f", "c").ok()
+
+
+def test_a_killed_first_process_is_reported_as_137():
+    warm()
+    hull("run", "-d", "--name=c", "--net=none", "busybox", "sleep", "600").ok()
+    os.kill(int(hull("inspect", "-f", "{{.State.Pid}}", "c").ok().line), 9)
+    eventually(lambda: hull("inspect", "-f", "{{.State.Status}}", "c").ok().line == "exited", 3, "status exited")
+    check(hull("inspect", "-f", "{{.State.ExitCode}}", "c").ok().line == "137", "exit code 137")
+    hull("rm", "c").ok()
+
+
+def test_a_killed_foreground_hull_leaves_the_container_listed():
+    warm()
+    import subprocess
+    import time
+    child = subprocess.Popen([binary(), "run", "--name=c", "--net=none", "busybox", "sleep", "600"], env=environment(),
+                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    ledger.KNOWN_CHILDREN.add(child.pid)
+    try:
+        eventually(lambda: hull("ps", "-q").ok().line, 3, "the container is listed")
+        time.sleep(0.05)
+    finally:
+        child.kill()
+        child.wait()
+        ledger.KNOWN_CHILDREN.discard(child.pid)
+    check(hull("inspect", "-f", "{{.State.Status}}", "c").ok().line == "running", "it runs on")
+    hull("rm", "-f", "c").ok()
+
+
+for _name in [name for name in list(globals()) if name.startswith("test_")]:
+    globals()[_name].timeout = 120
