@@ -1,3 +1,4 @@
+// JSON escaping of log lines as docker's json-file does it: invalid UTF-8 becomes U+FFFD, control characters \u00XX.
 #include <string.h>
 
 #include "shim/log.h"
