@@ -45,6 +45,7 @@ struct CgroupWrite {
   std::string controller;  // "memory", "cpu", …
   std::string file;        // "memory.limit_in_bytes"
   std::string value;
+  std::string other_file, other_value;  // used where `file` does not exist; empty: that is an error
   bool operator==(const CgroupWrite&) const = default;
 };
 
