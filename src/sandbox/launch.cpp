@@ -56,6 +56,19 @@ Result<> place_descriptors(const std::vector<std::pair<int, int>>& moves) {
   return {};
 }
 
+// While children inside foreign namespaces share our memory, nobody there may trace it (SECURITY E2). By the time a
+// clone returns they have exec'd.
+class NotDumpable {
+ public:
+  NotDumpable() : before_(::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0)) { ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
+  ~NotDumpable() {
+    if (before_ == 1) ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+  }
+
+ private:
+  int before_;
+};
+
 void close_above(unsigned first) {
   // KERNEL: close_range is missing before 5.9; every descriptor of ours is close-on-exec, so what would be lost is
   // the guard against descriptors that our caller leaked to us.
@@ -281,8 +294,7 @@ Result<> send_byte(const Fd& control, char byte) {
 
 Result<Launched> launch(const LaunchPlan& plan, const LaunchIo& io) {
   Launch launch{plan, io};
-  // Our memory is shared with children inside namespaces that others may look into (SECURITY E2).
-  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  NotDumpable hidden;
   launch.image = TRY(make_init_image());
   launch.plan_file = TRY(make_plan_file(plan, io.trace));
   launch.null = TRY(open_file("/dev/null", O_RDWR));

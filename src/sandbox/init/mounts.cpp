@@ -200,16 +200,30 @@ int bind_node(const StepView& step) {
   return result;
 }
 
+// "cpu,cpuacct" or "none,name=systemd": each as an option.
+static int configure_list(int fs, const char* list) {
+  while (*list != '\0') {
+    const char* end = strchrnul(list, ',');
+    char option[64];
+    size_t size = static_cast<size_t>(end - list);
+    if (size >= sizeof option) { errno = E2BIG; return -1; }
+    memcpy(option, list, size);
+    option[size] = '\0';
+    if (configure_option(fs, option) != 0) return -1;
+    list = *end == ',' ? end + 1 : end;
+  }
+  return 0;
+}
+
 // One v1 hierarchy under the container's /sys/fs/cgroup, seen from its own cgroup namespace.
 static int mount_hierarchy(int base, const char* name, const char* controllers, uint64_t attributes) {
   int fs = sys_fsopen(strcmp(controllers, "unified") == 0 ? "cgroup2" : "cgroup");
   if (fs < 0) return fail("fsopen", "cgroup");
-  char list[128];
-  if (strlen(controllers) >= sizeof list) return fail_as(E2BIG, "mount cgroup", controllers);
-  strcpy(list, controllers);
-  if (strcmp(controllers, "unified") != 0)
-    for (char* option = strtok(list, ","); option != nullptr; option = strtok(nullptr, ","))
-      if (configure_option(fs, option) != 0) { fail("mount cgroup", option); close(fs); return -1; }
+  if (strcmp(controllers, "unified") != 0 && configure_list(fs, controllers) != 0) {
+    fail("mount cgroup", controllers);
+    close(fs);
+    return -1;
+  }
   if (sys_fsconfig(fs, kFsconfigCreate, nullptr, nullptr, 0) != 0) { fail("mount cgroup", name); close(fs); return -1; }
   int mount_fd = sys_fsmount(fs, static_cast<unsigned>(attributes));
   close(fs);

@@ -89,7 +89,7 @@ int loopback_up(const StepView&) {
   int socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (socket_fd < 0) return fail("socket", "AF_INET");
   struct ifreq request = {};
-  strcpy(request.ifr_name, "lo");
+  memcpy(request.ifr_name, "lo", sizeof "lo");
   request.ifr_flags = IFF_UP | IFF_RUNNING;
   int result = ioctl(socket_fd, SIOCSIFFLAGS, &request);
   if (result != 0) fail("ioctl", "bring lo up");
