@@ -15,7 +15,7 @@ help:
 	@echo "make bench      build, then compare with the kernel's floor and with other engines (root)"
 	@echo "make install    install under PREFIX=$(PREFIX) (and DESTDIR); install-links adds unshare, nsenter, lsns, docker"
 	@echo "make asan       build with ASan and UBSan and run every test"
-	@echo "make fuzz       build the fuzz targets with clang"
+	@echo "make fuzz       build the fuzz targets with clang and run each FUZZ_SECONDS=20"
 	@echo "make format     clang-format all sources"
 
 build:
@@ -50,6 +50,7 @@ asan:
 fuzz:
 	@tools/install-packages build tests fuzz
 	@tools/build fuzz
+	@tools/fuzz
 
 install: build
 	install -D -m 0755 $(RELEASE)/hull $(DESTDIR)$(PREFIX)/bin/hull

@@ -3,6 +3,7 @@
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/src.hpp>
 
+#include <cmath>
 #include <set>
 #include <vector>
 
@@ -44,7 +45,11 @@ struct DuplicateKeyHandler {
   bool on_number_part(boost::json::string_view, error&) { return true; }
   bool on_int64(int64_t, boost::json::string_view, error&) { return true; }
   bool on_uint64(uint64_t, boost::json::string_view, error&) { return true; }
-  bool on_double(double, boost::json::string_view, error&) { return true; }
+  bool on_double(double number, boost::json::string_view, error& code) {
+    if (std::isfinite(number)) return true;  // 6E8899 is infinity to Boost, and it prints what it would not parse
+    code = boost::json::error::exponent_overflow;
+    return false;
+  }
   bool on_bool(bool, error&) { return true; }
   bool on_null(error&) { return true; }
   bool on_comment_part(boost::json::string_view, error&) { return true; }

@@ -14,6 +14,12 @@ TEST(JsonParse, RefusesDuplicateKeysDeepNestingAndTrailingText) {
   EXPECT_FALSE(parse("", "t"));
 }
 
+TEST(JsonParse, RefusesNumbersThatAreInfinite) {
+  EXPECT_FALSE(parse("6E8899", "x"));
+  EXPECT_FALSE(parse("[-1e400]", "x"));
+  EXPECT_TRUE(parse("[1e300]", "x"));
+}
+
 TEST(JsonPretty, IndentsAsDockerInspectDoes) {
   EXPECT_EQ(to_pretty_text(*parse(R"([{"a":[],"b":[1]}])", "t")),
             "[\n    {\n        \"a\": [],\n        \"b\": [\n            1\n        ]\n    }\n]");
