@@ -1,5 +1,8 @@
 #include "kernel/cgroup.h"
 
+#include <linux/magic.h>
+#include <sys/vfs.h>
+
 #include <algorithm>
 
 #include "base/text.h"
@@ -62,7 +65,38 @@ CgroupLayout parse_cgroup_layout(std::string_view mountinfo) {
   return layout;
 }
 
-Result<CgroupLayout> discover_cgroups() { return parse_cgroup_layout(TRY(read_file("/proc/self/mountinfo"))); }
+std::optional<CgroupLayout> guess_cgroup_layout(std::string_view proc_self_cgroup) {
+  CgroupLayout layout;
+  bool v2 = false;
+  for (std::string_view line : split_lines(proc_self_cgroup)) {
+    std::vector<std::string> fields = split(line, ':');
+    if (fields.size() < 3) return std::nullopt;
+    const std::string& controllers = fields[1];
+    std::string name = controllers.starts_with("name=") ? controllers.substr(5) : controllers;
+    if (controllers.empty()) v2 = true;
+    else layout.v1.push_back({"/sys/fs/cgroup/" + name, split(controllers, ',')});
+  }
+  if (v2) layout.v2 = CgroupHierarchy{layout.v1.empty() ? "/sys/fs/cgroup" : "/sys/fs/cgroup/unified", {}};
+  return layout;
+}
+
+static bool is_mounted(const CgroupHierarchy& hierarchy) {
+  struct statfs fs;
+  auto magic = hierarchy.controllers.empty() ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC;
+  return ::statfs(hierarchy.mount_point.c_str(), &fs) == 0 && fs.f_type == magic;
+}
+
+static std::optional<CgroupLayout> usual_layout() {
+  Result<std::string> own = read_file("/proc/self/cgroup");
+  return own ? guess_cgroup_layout(*own) : std::nullopt;
+}
+
+Result<CgroupLayout> discover_cgroups() {
+  std::optional<CgroupLayout> usual = usual_layout();
+  if (usual && std::all_of(usual->v1.begin(), usual->v1.end(), is_mounted) && (!usual->v2 || is_mounted(*usual->v2)))
+    return *usual;
+  return parse_cgroup_layout(TRY(read_file("/proc/self/mountinfo")));
+}
 
 Result<> check_cgroup_path(std::string_view path) {
   bool good = path.size() > 1 && path.size() < 2048 && path[0] == '/';
@@ -77,7 +111,12 @@ Result<> check_cgroup_path(std::string_view path) {
   return {};
 }
 
-Result<std::unique_ptr<Cgroups>> Cgroups::open() { return open(TRY(discover_cgroups())); }
+// mountinfo has a line for each mount of each running container; the usual places are found without it.
+Result<std::unique_ptr<Cgroups>> Cgroups::open() {
+  if (std::optional<CgroupLayout> usual = usual_layout())
+    if (Result<std::unique_ptr<Cgroups>> opened = open(*usual)) return opened;
+  return open(parse_cgroup_layout(TRY(read_file("/proc/self/mountinfo"))));
+}
 
 Result<std::unique_ptr<Cgroups>> Cgroups::open(const CgroupLayout& layout) {
   switch (layout.mode()) {

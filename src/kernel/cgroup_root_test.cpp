@@ -39,6 +39,7 @@ class CgroupsOnThisHost : public testing::TestWithParam<CgroupMode> {
     for (pid_t child : children_) ::waitpid(child, nullptr, WNOHANG);
     if (!groups_) return;
     EXPECT_TRUE(groups_->remove(top_));
+    EXPECT_TRUE((*Cgroups::open())->remove(top_));
   }
 
   std::unique_ptr<Cgroup> create(const std::string& name) {
@@ -135,6 +136,24 @@ TEST_P(CgroupsOnThisHost, CreatingTwiceIsExistsAndRemovingTwiceIsFine) {
   EXPECT_TRUE(groups_->remove(top_ + "/twice"));
   EXPECT_EQ(groups_->find(top_ + "/twice").error().kind(), ErrorKind::NotFound);
   EXPECT_EQ(groups_->create("/../x").error().kind(), ErrorKind::Invalid);
+}
+
+TEST_P(CgroupsOnThisHost, ManyCommandsMakeTheFirstGroupsAtOnce) {
+  int (*make)(const std::string&) = [](const std::string& path) {
+    Result<std::unique_ptr<Cgroups>> groups = Cgroups::open();
+    return groups && (*groups)->create(path) ? kHeld : 1;
+  };
+  std::vector<pid_t> makers;
+  for (int i = 0; i < 8; ++i) {
+    pid_t maker = ::fork();
+    if (maker == 0) ::_exit(make(format("{}/new/parent/c{}", top_, i)));
+    makers.push_back(maker);
+  }
+  for (pid_t maker : makers) EXPECT_EQ(wait_for(maker), kHeld);
+  for (int i = 0; i < 8; ++i) {
+    std::unique_ptr<Cgroup> cgroup = std::move(*groups_->find(format("{}/new/parent/c{}", top_, i)));
+    EXPECT_EQ(wait_for(start(*cgroup, [] { return kHeld; })), kHeld);
+  }
 }
 
 TEST_P(CgroupsOnThisHost, LimitsAreSetReadBackAndRaised) {

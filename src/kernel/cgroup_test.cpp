@@ -36,6 +36,26 @@ TEST(CgroupLayout, TellsTheModesApart) {
     EXPECT_EQ(parse_cgroup_layout(broken).mode(), CgroupMode::None) << broken;
 }
 
+TEST(CgroupLayout, IsGuessedFromAProcesssOwnGroups) {
+  std::optional<CgroupLayout> layout = guess_cgroup_layout("9:name=systemd:/x\n1:cpu,cpuacct:/\n0::/\n");
+  ASSERT_TRUE(layout);
+  EXPECT_EQ(layout->mode(), CgroupMode::Hybrid);
+  EXPECT_EQ(layout->v1[0].mount_point, "/sys/fs/cgroup/systemd");
+  EXPECT_EQ(layout->v1[1].mount_point, "/sys/fs/cgroup/cpu,cpuacct");
+  EXPECT_EQ(layout->v1[1].controllers, (std::vector<std::string>{"cpu", "cpuacct"}));
+  EXPECT_EQ(layout->v2->mount_point, "/sys/fs/cgroup/unified");
+  EXPECT_EQ(guess_cgroup_layout("0::/")->v2->mount_point, "/sys/fs/cgroup");
+  EXPECT_FALSE(guess_cgroup_layout("garbage"));
+}
+
+TEST(CgroupLayout, OfThisHostIsTheSameByBothWays) {
+  Result<CgroupLayout> found = discover_cgroups();
+  ASSERT_TRUE(found);
+  CgroupLayout full = parse_cgroup_layout(*read_file("/proc/self/mountinfo"));
+  EXPECT_EQ(found->mode(), full.mode());
+  EXPECT_EQ(found->v1.size(), full.v1.size());
+}
+
 TEST(CgroupPath, IsAbsoluteAndOfPlainNames) {
   EXPECT_TRUE(check_cgroup_path("/hull/abc"));
   for (const char* bad : {"", "/", "hull", "/hull/", "//hull", "/hull/..", "/../hull", "/a/./b", "/a\nb", "/a/../../b"})

@@ -249,11 +249,12 @@ Result<CgroupStats> CgroupV1::stats() const {
 // KERNEL: a new cpuset has no CPUs and no memory nodes, and refuses every process (ENOSPC), until it is given some;
 // cgroup-v1/cpusets.rst. With cgroup.clone_children in the parent it takes the parent's at birth.
 Result<> fill_cpuset(const CgroupTree& tree, const std::string& group) {
+  std::string own = TRY(read_group_file(tree, group, "cpuset.cpus"));
+  if (group.empty() || !trim(own).empty()) return {};
   size_t slash = group.rfind('/');
   std::string parent = slash == std::string::npos ? std::string() : group.substr(0, slash);
+  TRY(fill_cpuset(tree, parent));  // another command may have made it this moment and not filled it yet
   for (const char* file : {"cpuset.cpus", "cpuset.mems"}) {
-    std::string own = TRY(read_group_file(tree, group, file));
-    if (!trim(own).empty()) continue;
     std::string inherited = TRY(read_group_file(tree, parent, file));
     TRY(write_group_file(tree, group, file, trim(inherited)));
   }
