@@ -35,6 +35,8 @@ check:
 	@tools/install-packages build tests demo bench
 	@echo "== build"
 	@tools/build release
+	@echo "== the demo's images (cached in build/images)"
+	@images/build-demo
 	@tools/check release
 
 bench:
@@ -45,6 +47,7 @@ bench:
 asan:
 	@tools/install-packages build tests asan
 	@tools/build asan
+	@images/build-demo
 	@tools/check asan
 
 fuzz:
