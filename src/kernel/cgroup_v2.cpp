@@ -51,19 +51,20 @@ Result<> v2_freeze(const CgroupTree& tree, const std::string& group, bool freeze
   return fail(ErrorKind::System, format("cgroup /{} does not freeze: a process in it waits for the kernel; try again", group));
 }
 
-static std::vector<std::string> controllers_of(const CgroupTree& tree, const std::string& group, const std::string& file) {
-  std::vector<std::string> controllers;
+static std::vector<std::string> words_in(const CgroupTree& tree, const std::string& group, const std::string& file) {
+  std::vector<std::string> words;
   if (Result<std::string> text = read_group_file(tree, group, file))
-    for (std::string_view word : split_words(trim(*text))) controllers.emplace_back(word);
-  return controllers;
+    for (std::string_view line : split_lines(*text))
+      for (std::string_view word : split_words(line)) words.emplace_back(word);
+  return words;
 }
 
 Result<> v2_enable_controllers(const CgroupTree& tree, const std::string& group) {
   size_t last = group.rfind('/');
   std::string direct_parent = last == std::string::npos ? std::string() : group.substr(0, last);
-  const std::vector<std::string> wanted = controllers_of(tree, {}, "cgroup.controllers");
+  const std::vector<std::string> wanted = words_in(tree, {}, "cgroup.controllers");
   auto missing_in = [&](const std::string& parent) {
-    std::vector<std::string> enabled = controllers_of(tree, parent, "cgroup.subtree_control"), missing;
+    std::vector<std::string> enabled = words_in(tree, parent, "cgroup.subtree_control"), missing;
     for (const std::string& name : wanted)
       if (std::find(enabled.begin(), enabled.end(), name) == enabled.end()) missing.push_back(name);
     return missing;
@@ -72,6 +73,9 @@ Result<> v2_enable_controllers(const CgroupTree& tree, const std::string& group)
   // From the root down; a controller that cannot be given (threads, real-time processes) is missed only by who needs it.
   for (size_t end = 0; end != std::string::npos; end = group.find('/', end + 1)) {
     std::string parent = group.substr(0, end);
+    // KERNEL: a group with processes that gives cpu or pids to its children becomes a threaded domain, and those refuse
+    // processes (EOPNOTSUPP); it can give no other controller (EBUSY); cgroup-v2.rst.
+    if (!parent.empty() && !words_in(tree, parent, "cgroup.procs").empty()) continue;
     for (const std::string& name : missing_in(parent))
       (void)write_group_file(tree, parent, "cgroup.subtree_control", "+" + name);
   }
@@ -182,7 +186,7 @@ class CgroupsV2 final : public Cgroups {
   CgroupMode mode() const override { return CgroupMode::V2; }
 
   std::vector<std::string> controllers() const override {
-    std::vector<std::string> names = controllers_of(*tree_, {}, "cgroup.controllers");
+    std::vector<std::string> names = words_in(*tree_, {}, "cgroup.controllers");
     names.insert(names.end(), {"devices", "freezer"});  // eBPF and cgroup.freeze
     std::sort(names.begin(), names.end());
     return names;
