@@ -19,7 +19,7 @@ from . import isolate
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 REPOSITORY = os.path.dirname(TESTS)
-SUITE_ORDER = ("style", "unit", "golden", "integration", "conformance", "degraded", "security", "crash", "rootless")
+SUITE_ORDER = ("style", "unit", "golden", "integration", "conformance", "degraded", "vm", "security", "crash", "rootless")
 
 
 def discover(suites):
