@@ -12,6 +12,7 @@
 #include <random>
 #include <set>
 
+#include "base/fd.h"
 #include "base/text.h"
 #include "kernel/seccomp_default.h"
 #include "kernel/seccomp_oracle.h"
@@ -321,6 +322,31 @@ TEST(DefaultSeccomp, ThePrebuiltFilterIsTheCompiledOne) {
   }
   EXPECT_TRUE(prebuilt_seccomp_filter(kPodmanDefaultCapabilities | cap_bit(CAP_SYSLOG)).empty());
   EXPECT_TRUE(default_seccomp_filter(kPodmanDefaultCapabilities | cap_bit(CAP_SYSLOG)));
+}
+
+// Every native number in one line each: what it gets with arguments of no bits and of all bits.
+static std::string verdict_table(CapMask capabilities) {
+  auto word = [](uint32_t ret) {
+    if (ret == SECCOMP_RET_ALLOW) return std::string("allow");
+    return ret == errno_ret(EPERM) ? std::string("EPERM") : ret == errno_ret(ENOSYS) ? "ENOSYS" : format("{:#x}", ret);
+  };
+  std::string table;
+  for (uint32_t number = 0; number <= 547; ++number) {
+    std::string none = word(default_verdict(capabilities, make_call(number)));
+    std::string all = word(default_verdict(capabilities, make_call(number, {~0ull, ~0ull, ~0ull, ~0ull, ~0ull, ~0ull})));
+    std::string_view name = syscall_name(number);
+    table += format("{} {} {}{}\n", number, name.empty() ? "-" : name, none, none == all ? "" : " or " + all);
+  }
+  return table;
+}
+
+TEST(DefaultSeccomp, GivesEveryCallTheVerdictThatIsWrittenDown) {
+  const std::pair<const char*, CapMask> kSets[] = {{"default", kPodmanDefaultCapabilities}, {"all", kAllCapabilities}};
+  for (const auto& [name, capabilities] : kSets) {
+    std::string path = format("{}/tests/golden/seccomp/{}.txt", HULL_SOURCE_DIR, name), table = verdict_table(capabilities);
+    if (::getenv("HULL_GOLDEN_UPDATE") != nullptr) (void)replace_file(path, table, Durability::Volatile, 0644);
+    EXPECT_EQ(read_file(path).value_or(""), table) << "set HULL_GOLDEN_UPDATE=1 to write the new table, then read the diff";
+  }
 }
 
 static oci::Seccomp simple_profile(std::vector<oci::SeccompRule> rules, std::string otherwise = "SCMP_ACT_ALLOW") {
