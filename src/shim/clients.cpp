@@ -50,9 +50,10 @@ void Clients::drop(Client& client) {
 
 void Clients::send(const char* message, size_t size) {
   message_ = message, size_ = size;
-  uint8_t stream = message[0] == kStdout ? kWantStdout : message[0] == kStderr ? kWantStderr : 0xff;
+  uint8_t stream = message[0] == kStdout ? kWantStdout : message[0] == kStderr ? kWantStderr : 0xff;  // the exit is for all
   for (Client& client : clients_) {
-    if (client.fd < 0 || !(client.wants & stream)) continue;
+    bool wanted = (client.wants & stream) || (message[0] == kExit && client.primary);
+    if (client.fd < 0 || !wanted) continue;
     client.pending = true;
     client.since = 0;
     ++pending_;

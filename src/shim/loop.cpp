@@ -135,6 +135,8 @@ void run_loop(Shim& shim) {
   write_exit_record(shim);
   tell_exit(shim);
   while (shim.clients.blocked()) turn(shim);
+  // The foreground run says that it cleans up, or goes away without a word.
+  while (shim.clients.primary_connected() && !shim.others_clean_up) turn(shim);
 }
 
 }  // namespace hull::shim

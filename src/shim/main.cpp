@@ -114,7 +114,6 @@ int main(int argc, char** argv) {
   protect_from_oom_killer();
   reap(shim);  // it may have ended before we listened for SIGCHLD
   run_loop(shim);
-  // A foreground run that is still there cleans up itself; it has read the exit message.
-  if (shim.clients.primary_connected()) return 0;
+  if (shim.others_clean_up) return 0;
   become_cleanup(shim.options);
 }

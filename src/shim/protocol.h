@@ -3,10 +3,12 @@
 //
 //   hull (run, attach)                          hull-shim
 //    |-- connect attach.sock ------------------->|   (the foreground `run` is given a connected socket instead)
-//    |-- 'A' flags ----------------------------->|   which streams; 4: may send input
+//    |-- 'A' flags ----------------------------->|   kWant*; the exit message comes with any
 //    |<- '1' bytes, '2' bytes ------------------ |   output, as it is read; a terminal has only '1'
 //    |-- 'I' bytes, 'C', 'R' rows columns ------>|   input, end of input, terminal size
-//    |<- 'X' code signal ----------------------- |   last, after the exit record is on disk; then the socket closes
+//    |<- 'X' code signal ----------------------- |   last, after the exit record is on disk
+//    |-- 'D' ------------------------------------>|   by the foreground run alone: it cleans up itself. If its socket
+//                                                 |   closes without, the shim becomes `hull __cleanup ID`
 //
 // Arguments: hull-shim ID PID KEY=VALUE…  (keys: tty, log, max-size, max-file, primary, stdin-once, hull, root, run)
 #pragma once
@@ -15,10 +17,10 @@
 
 namespace hull::shim {
 
-constexpr char kAttach = 'A', kInput = 'I', kCloseInput = 'C', kResize = 'R';
+constexpr char kAttach = 'A', kInput = 'I', kCloseInput = 'C', kResize = 'R', kDone = 'D';
 constexpr char kStdout = '1', kStderr = '2', kExit = 'X';
 
-constexpr uint8_t kWantStdout = 1, kWantStderr = 2, kWantStdin = 4;
+constexpr uint8_t kWantStdout = 1, kWantStderr = 2, kWantStdin = 4, kWantExit = 8;
 
 constexpr uint32_t kMaxOutput = 32 << 10;  // payload of one message to a client
 constexpr uint32_t kMaxInput = 16 << 10;   // payload of one message from a client
