@@ -1,0 +1,83 @@
+#include "engine/create.h"
+
+#include <unistd.h>
+
+#include "base/text.h"
+#include "base/undo.h"
+#include "engine/names.h"
+#include "engine/state.h"
+#include "kernel/host_facts.h"
+#include "sandbox/print.h"
+
+namespace hull::engine {
+namespace {
+
+std::string hostname_of(const ContainerConfig& config, std::string_view id) {
+  if (!config.hostname.empty()) return config.hostname;
+  char name[256] = "";
+  bool host = config.ns(kernel::NsKind::Uts).mode == NsMode::Host || config.ns(kernel::NsKind::Net).mode == NsMode::Host;
+  if (host && ::gethostname(name, sizeof name - 1) == 0) return name;
+  return std::string(short_id(id));
+}
+
+// All that an image may say about its container (SECURITY I1).
+ImageDefaults defaults_of(const image::ImageConfig& config) {
+  return {config.entrypoint, config.cmd, config.env, config.user, config.working_dir, config.stop_signal, config.labels,
+          config.volumes};
+}
+
+}  // namespace
+
+Result<Draft> draft_container(const Layout& layout, const ContainerConfig& config) {
+  Draft draft;
+  Record& record = draft.record;
+  record.config = config;
+  record.name = config.name;
+  record.id = random_id();
+  record.hostname = hostname_of(config, record.id);
+  ImageDefaults defaults;
+  if (config.rootfs.empty()) {
+    image::ImageStore store = TRY(image::ImageStore::open(layout.root));
+    draft.image = TRY(store.resolve_or_load(config.image));
+    defaults = defaults_of(draft.image->config);
+    record.image_id = draft.image->id.text();
+  }
+  record.process = TRY(choose_process(config, defaults, record.hostname));
+  record.created = now_rfc3339();
+  return draft;
+}
+
+Result<Created> store_container(const Layout& layout, Draft draft, bool starting) {
+  Records records(layout);
+  Record& record = draft.record;
+  RecordLock lock = TRY(records.create(record, starting));
+  if (draft.image) {
+    image::ImageStore store = TRY(image::ImageStore::open(layout.root));
+    auto snapshot = store.create_snapshot(record.id, *draft.image);
+    if (!snapshot) {
+      (void)discard(layout, {record.id, record.config.rm}, record);
+      return fail(std::move(snapshot).error());
+    }
+  }
+  return Created{std::move(record), std::move(lock)};
+}
+
+Result<std::string> describe_start(const Layout& layout, const Draft& draft, bool teach) {
+  const Record& record = draft.record;
+  Root root;
+  root.directory = record.config.rootfs;
+  if (draft.image) {
+    std::string snapshot = layout.root + "/snapshots/" + record.id;
+    root.overlay = sandbox::OverlayRoot{draft.image->lower_dirs, "", "", record.config.rm};
+    Prepared prepared = TRY(prepare_start(layout, record, root, 24, 80));
+    prepared.options.overlay->upper = snapshot + "/upper";
+    prepared.options.overlay->work = snapshot + "/work";
+    TRY(compile(prepared));
+    return teach ? sandbox::teach_script(prepared.plan) : sandbox::plan_text(prepared.plan);
+  }
+  Prepared prepared = TRY(prepare_start(layout, record, root, 24, 80));
+  TRY(compile(prepared));
+  return teach ? sandbox::teach_script(prepared.plan) : sandbox::plan_text(prepared.plan);
+}
+
+}  // namespace hull::engine

@@ -1,0 +1,154 @@
+// exec: one more process in a running container, by the same launch as the first, with the container's namespaces
+// joined through its pidfd and its cgroup entered by the process itself.
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include "base/text.h"
+#include "engine/engine.h"
+#include "engine/exec_session.h"
+#include "engine/facts.h"
+#include "engine/launcher.h"
+#include "engine/state.h"
+#include "kernel/seccomp.h"
+#include "kernel/seccomp_default.h"
+
+namespace hull::engine {
+namespace {
+
+struct Target {
+  Record record;
+  Standing standing;
+};
+
+Result<Target> find_target(const Layout& layout, std::string_view container) {
+  Records records(layout);
+  Place place = TRY(records.find(container));
+  Record record = TRY(records.load(place));
+  Standing standing = stand(layout, place);
+  if (!standing.state.running()) return fail(ErrorKind::Conflict, format("container {} is not running", record.id));
+  if (standing.state.status == Status::Paused)
+    return fail(ErrorKind::Conflict, format("container {} is paused, unpause the container before exec", record.name));
+  return Target{std::move(record), std::move(standing)};
+}
+
+// Entries of `more` replace those of the same name.
+void merge_environment(std::vector<std::string>& env, const std::vector<std::string>& more) {
+  for (const std::string& entry : more) {
+    std::string name = entry.substr(0, entry.find('=') + 1);
+    std::erase_if(env, [&](const std::string& old) { return !name.empty() && old.starts_with(name); });
+    env.push_back(entry);
+  }
+}
+
+Result<oci::Process> exec_process(const Target& target, const ExecOptions& options) {
+  Record record = target.record;  // a variation of the container's own process
+  record.process.args = options.command;
+  record.process.workdir = options.workdir.empty() ? record.process.workdir : options.workdir;
+  record.config.tty = options.tty;
+  record.config.oom_score_adj.reset();
+  record.config.privileged = options.privileged || record.config.privileged;
+  if (!options.user.empty()) {
+    record.process.user = options.user;
+    std::erase_if(record.process.env, [](const std::string& entry) { return entry.starts_with("HOME="); });
+  }
+  merge_environment(record.process.env, options.env);
+  if (options.tty) merge_environment(record.process.env, {"TERM=xterm"});
+  OciFacts facts;
+  facts.capabilities = TRY(kernel::host_capabilities());
+  facts.user = TRY(look_up_user(record.process.user, {running_root(target.standing.state.pid)}, record.config.group_add));
+  TerminalSize size = options.tty ? terminal_size(options.streams.out) : TerminalSize{};
+  facts.rows = size.rows;
+  facts.columns = size.columns;
+  oci::Process process = TRY(oci_process(record, facts));
+  process.rlimits.clear();  // inherited from us, as the container's were
+  return process;
+}
+
+struct ExecIo {
+  Fd container_in, container_out, container_err, console;
+  ExecStreams ours;
+};
+
+Result<> connect_streams(const ExecOptions& options, ExecIo& io) {
+  if (options.detach && !options.tty) return {};
+  if (options.tty) {
+    SocketPair console = TRY(make_socket_pair(SOCK_STREAM));
+    io.console = std::move(console.first);
+    io.ours.console = std::move(console.second);
+    return {};
+  }
+  Pipe out = TRY(make_pipe()), err = TRY(make_pipe());
+  io.container_out = std::move(out.write), io.ours.out = std::move(out.read);
+  io.container_err = std::move(err.write), io.ours.err = std::move(err.read);
+  if (!options.interactive) return {};
+  Pipe in = TRY(make_pipe());
+  io.container_in = std::move(in.read), io.ours.in = std::move(in.write);
+  return {};
+}
+
+// The container's cgroups, as descriptors: once inside, their paths are out of sight.
+struct CgroupWay {
+  std::unique_ptr<kernel::Cgroup> group;
+  std::vector<Fd> files;
+  int into = -1;
+};
+
+Result<CgroupWay> find_cgroup(const Record& record) {
+  CgroupWay way;
+  if (host_cgroups() == nullptr) return way;
+  way.group = TRY(host_cgroups()->find(cgroup_path(record)));
+  kernel::CgroupEntry entry = way.group->entry();
+  way.into = entry.into;
+  for (const std::string& file : entry.files) way.files.push_back(TRY(open_file(file, O_WRONLY)));
+  return way;
+}
+
+Result<sandbox::LaunchPlan> plan_exec(const Target& target, const ExecOptions& options, size_t cgroup_files) {
+  oci::Process process = TRY(exec_process(target, options));
+  sandbox::ExecPlanOptions plan_options;
+  plan_options.join_target = TRY(sandbox::differing_namespaces(target.standing.state.pid));
+  plan_options.cgroup_file_count = cgroup_files;
+  if (!options.privileged) {
+    auto [filter, flags] = TRY(container_seccomp(target.record));
+    plan_options.seccomp_filter = std::move(filter);
+    plan_options.seccomp_flags = flags;
+  }
+  return sandbox::compile_exec_plan(process, plan_options);
+}
+
+}  // namespace
+
+Result<Outcome> Engine::exec(std::string_view container, const ExecOptions& options) const {
+  Layout layout{root_, run_};
+  TRY(DetachKeys::parse(options.detach_keys));
+  Target target = TRY(find_target(layout, container));
+  CgroupWay way = TRY(find_cgroup(target.record));
+  sandbox::LaunchPlan plan = TRY(plan_exec(target, options, way.files.size()));
+  ExecIo io;
+  TRY(connect_streams(options, io));
+  sandbox::LaunchIo launch_io;
+  launch_io.stdin_fd = io.container_in.get();
+  launch_io.stdout_fd = io.container_out.get();
+  launch_io.stderr_fd = io.container_err.get();
+  launch_io.console_fd = io.console.get();
+  launch_io.target_pidfd = target.standing.pidfd.get();
+  launch_io.cgroup_fd = way.into;
+  for (const Fd& file : way.files) launch_io.cgroup_files.push_back(file.get());
+  auto launched = TRY(sandbox::launch(plan, launch_io));
+  io.container_in.reset(), io.container_out.reset(), io.container_err.reset(), io.console.reset();
+  Outcome outcome;
+  outcome.id = target.record.id;
+  outcome.detached = options.detach;
+  if (auto released = launched.go(); !released) {
+    outcome.exit_code = exit_code_of_start_failure(released.error());
+    outcome.error = std::move(released).error();
+    return outcome;
+  }
+  if (options.detach) return outcome;
+  SessionEnd end = TRY(run_exec_session(std::move(io.ours), launched.pid(), launched.pidfd(), options));
+  outcome.exit_code = end.exit_code;
+  outcome.detached = end.kind == SessionEnd::Kind::Detached;
+  return outcome;
+}
+
+}  // namespace hull::engine

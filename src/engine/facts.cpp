@@ -1,0 +1,146 @@
+#include "engine/facts.h"
+
+#include <dirent.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <memory>
+
+#include "base/text.h"
+#include "engine/layer_files.h"
+#include "engine/names.h"
+#include "engine/state.h"
+
+namespace hull::engine {
+namespace {
+
+using kernel::NsKind;
+
+// ---- namespaces that are joined
+
+Result<> join_container(const Layout& layout, const kernel::NsInfo& info, const NamespaceSpec& ns, StartFacts& facts) {
+  Records records(layout);
+  Place place = TRY(records.find(ns.target));
+  Standing standing = stand(layout, place);
+  const char* word = info.kind == NsKind::Net ? "network" : info.name;
+  if (!standing.state.running())
+    return fail(ErrorKind::Conflict, format("cannot join {} of a non running container: {}", word, place.id));
+  facts.oci.join_paths[static_cast<size_t>(info.kind)] = format("/proc/{}/ns/{}", standing.state.pid, info.name);
+  facts.targets.push_back(std::move(standing.pidfd));
+  if (info.kind != NsKind::Net) return {};
+  // Who shares a network shares its names.
+  std::string directory = records.directory(place);
+  facts.oci.hosts_path = directory + "/hosts";
+  facts.oci.hostname_path = directory + "/hostname";
+  facts.oci.resolv_conf_path = directory + "/resolv.conf";
+  return {};
+}
+
+Result<> find_namespaces(const Layout& layout, const ContainerConfig& config, StartFacts& facts) {
+  for (const kernel::NsInfo& info : kernel::kNamespaces) {
+    const NamespaceSpec& ns = config.ns(info.kind);
+    std::string& path = facts.oci.join_paths[static_cast<size_t>(info.kind)];
+    if (ns.mode == NsMode::Container) TRY(join_container(layout, info, ns, facts));
+    if (ns.mode == NsMode::Path) path = ns.target;
+    if (ns.mode == NsMode::Named) path = format("{}/{}/{}", layout.named_namespaces(), ns.target, info.name);
+  }
+  return {};
+}
+
+// ---- devices
+
+void add_devices_below(const std::string& directory, std::vector<oci::Device>& devices) {
+  std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(directory.c_str()), ::closedir);
+  while (dirent* entry = stream ? ::readdir(stream.get()) : nullptr) {
+    std::string name = entry->d_name;
+    // As docker: what a container has of its own, and what is no device.
+    if (name[0] == '.' || name == "pts" || name == "shm" || name == "fd" || name == "mqueue" || name == "console") continue;
+    std::string path = directory + "/" + name;
+    if (entry->d_type == DT_DIR) add_devices_below(path, devices);
+    else if (entry->d_type == DT_CHR || entry->d_type == DT_BLK)
+      if (auto device = host_device(path)) devices.push_back(std::move(*device));
+  }
+}
+
+Result<> find_devices(const ContainerConfig& config, OciFacts& facts) {
+  if (config.privileged) facts.devices = all_host_devices();
+  facts.device_access.assign(facts.devices.size(), "rwm");
+  for (const DeviceSpec& spec : config.devices) {
+    oci::Device device = TRY(host_device(spec.host_path));
+    device.path = spec.path.empty() ? spec.host_path : spec.path;
+    std::erase_if(facts.devices, [&](const oci::Device& other) { return other.path == device.path; });
+    facts.devices.push_back(std::move(device));
+    facts.device_access.resize(facts.devices.size() - 1, "rwm");
+    facts.device_access.push_back(spec.access);
+  }
+  return {};
+}
+
+void find_thermal_throttles(OciFacts& facts) {
+  for (int cpu = 0; cpu < 4096; ++cpu) {
+    std::string path = format("/sys/devices/system/cpu/cpu{}/thermal_throttle", cpu);
+    if (!path_exists(path)) return;
+    facts.thermal_throttle.push_back(std::move(path));
+  }
+}
+
+}  // namespace
+
+// The magic link is followed once, here; what it leads to is then resolved beneath and never again by name.
+std::string running_root(pid_t pid) { return format("/proc/{}/root/.", pid); }
+
+Result<oci::Device> host_device(const std::string& path) {
+  struct stat status;
+  if (::stat(path.c_str(), &status) != 0 || !(S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)))
+    return fail(ErrorKind::Invalid, format("error gathering device information while adding custom device \"{}\": no such device",
+                                           escape_controls(path)));
+  oci::Device device;
+  device.type = S_ISCHR(status.st_mode) ? "c" : "b";
+  device.path = path;
+  device.major = major(status.st_rdev);
+  device.minor = minor(status.st_rdev);
+  device.file_mode = status.st_mode & 0777;
+  device.uid = status.st_uid;
+  device.gid = status.st_gid;
+  return device;
+}
+
+std::vector<oci::Device> all_host_devices() {
+  std::vector<oci::Device> devices;
+  add_devices_below("/dev", devices);
+  std::erase_if(devices, [](const oci::Device& device) {  // made in every container anyway
+    for (const char* own : {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/ptmx"})
+      if (device.path == own) return true;
+    return false;
+  });
+  return devices;
+}
+
+Result<ResolvedUser> look_up_user(std::string_view user, const std::vector<std::string>& layers,
+                                  const std::vector<std::string>& group_add) {
+  UserSpec spec = TRY(parse_user(user));
+  auto passwd = TRY(read_layer_file(layers, "/etc/passwd"));
+  auto group = TRY(read_layer_file(layers, "/etc/group"));
+  return resolve_user(spec, passwd.value_or(""), group.value_or(""), group_add);
+}
+
+Result<StartFacts> gather_facts(const Layout& layout, const Record& record, const std::vector<std::string>& layers) {
+  StartFacts facts;
+  std::string directory = layout.record_directory(record.id, record.config.rm);
+  facts.oci.hosts_path = directory + "/hosts";
+  facts.oci.hostname_path = directory + "/hostname";
+  facts.oci.resolv_conf_path = directory + "/resolv.conf";
+  facts.oci.rootfs = record.config.rootfs;
+  TRY(find_namespaces(layout, record.config, facts));
+  facts.oci.user = TRY(look_up_user(record.process.user, layers, record.config.group_add));
+  TRY(find_devices(record.config, facts.oci));
+  find_thermal_throttles(facts.oci);
+  facts.oci.capabilities = TRY(kernel::host_capabilities());
+  struct rlimit limit;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) facts.oci.nofile_hard_limit = limit.rlim_max;
+  return facts;
+}
+
+}  // namespace hull::engine

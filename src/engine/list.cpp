@@ -1,0 +1,171 @@
+// Seeing containers: resolve, inspect, list with docker's filters, and what other rooms ask about them.
+#include <algorithm>
+
+#include "base/text.h"
+#include "engine/engine.h"
+#include "engine/names.h"
+#include "engine/state.h"
+#include "image/store.h"
+
+namespace hull::engine {
+namespace {
+
+Container make_container(const Layout& layout, const Place& place, Record record, State state) {
+  Container container;
+  container.directory = Records(layout).directory(place);
+  container.hosts_path = container.directory + "/hosts";
+  container.hostname_path = container.directory + "/hostname";
+  container.resolv_conf_path = container.directory + "/resolv.conf";
+  if (record.config.log_driver != "none") container.log_path = container.directory + "/" + log_name(record.id);
+  container.record = std::move(record);
+  container.state = std::move(state);
+  return container;
+}
+
+Result<> add_overlay(const Layout& layout, Container& container) {
+  if (container.record.image_id.empty()) return {};
+  image::ImageStore store = TRY(image::ImageStore::open(layout.root));
+  auto snapshot = store.find_snapshot(container.record.id);
+  if (!snapshot) return {};
+  container.lower_dirs = join(snapshot->lower_dirs, ":");
+  container.upper_dir = snapshot->upper_dir;
+  container.work_dir = snapshot->work_dir;
+  return {};
+}
+
+bool matches_label(const Record& record, const std::string& value) {
+  size_t equals = value.find('=');
+  auto label = record.process.labels.find(value.substr(0, equals));
+  if (label == record.process.labels.end()) return false;
+  return equals == std::string::npos || label->second == value.substr(equals + 1);
+}
+
+bool matches_network(const ContainerConfig& config, const std::string& value) {
+  const NamespaceSpec& net = config.ns(kernel::NsKind::Net);
+  std::string mode = net.text.empty() ? "default" : net.text;
+  return mode == value || (value == "bridge" && net.text.empty());
+}
+
+bool matches_volume(const ContainerConfig& config, const std::string& value) {
+  return std::any_of(config.mounts.begin(), config.mounts.end(),
+                     [&](const MountSpec& mount) { return mount.source == value || mount.target == value; });
+}
+
+struct FilterContext {
+  std::string before_created, since_created;
+};
+
+// One key's values are alternatives, different keys all have to hold.
+bool matches(const Container& container, const std::string& key, const std::string& value, const FilterContext& context) {
+  const Record& record = container.record;
+  if (key == "id") return record.id.starts_with(value);
+  if (key == "name") return record.name.find(value.starts_with("/") ? value.substr(1) : value) != std::string::npos;
+  if (key == "label") return matches_label(record, value);
+  if (key == "status") return status_name(container.state.status) == value;
+  if (key == "exited")
+    return container.state.status == Status::Exited && std::to_string(container.state.exit_code) == value;
+  if (key == "ancestor") return record.config.image == value || record.config.image == value + ":latest" ||
+                                (!value.empty() && (record.image_id.starts_with(value) || record.image_id.starts_with("sha256:" + value)));
+  if (key == "before") return record.created < context.before_created;
+  if (key == "since") return record.created > context.since_created;
+  if (key == "network") return matches_network(record.config, value);
+  if (key == "volume") return matches_volume(record.config, value);
+  if (key == "health") return value == "none";
+  if (key == "is-task") return value == "false";
+  return false;  // publish, expose: nothing has any
+}
+
+constexpr std::string_view kFilterKeys[] = {"id", "name", "label", "status", "exited", "ancestor", "before", "since", "network",
+                                            "volume", "health", "is-task", "publish", "expose"};
+
+Result<> check_filters(const ListOptions& options) {
+  for (const auto& [key, value] : options.filters) {
+    if (std::find(std::begin(kFilterKeys), std::end(kFilterKeys), key) == std::end(kFilterKeys))
+      return fail(ErrorKind::Invalid, format("invalid filter '{}'", escape_controls(key)));
+    if (key == "exited" && !parse_uint(value, 0, 255)) return fail(ErrorKind::Invalid, format("invalid filter 'exited={}'", value));
+    constexpr std::string_view kStatuses[] = {"created", "running", "paused", "restarting", "removing", "exited", "dead"};
+    if (key == "status" && std::find(std::begin(kStatuses), std::end(kStatuses), value) == std::end(kStatuses))
+      return fail(ErrorKind::Invalid, format("invalid filter 'status={}'", value));
+  }
+  return {};
+}
+
+bool matches_all(const Container& container, const ListOptions& options, const FilterContext& context) {
+  for (const auto& [key, unused] : options.filters) {
+    bool any = false;
+    for (const auto& [other, value] : options.filters) any = any || (other == key && matches(container, key, value, context));
+    if (!any) return false;
+  }
+  return true;
+}
+
+bool shows_stopped(const ListOptions& options) {
+  return options.all || options.last ||
+         std::any_of(options.filters.begin(), options.filters.end(),
+                     [](const auto& filter) { return filter.first == "status" || filter.first == "exited"; });
+}
+
+}  // namespace
+
+Result<std::string> Engine::resolve(std::string_view container) const {
+  return TRY(Records(Layout{root_, run_}).find(container)).id;
+}
+
+Result<Container> Engine::inspect(std::string_view container) const {
+  Layout layout{root_, run_};
+  Records records(layout);
+  Place place = TRY(records.find(container));
+  Record record = TRY(records.load(place));
+  State state = stand(layout, place).state;
+  Container made = make_container(layout, place, std::move(record), std::move(state));
+  TRY(add_overlay(layout, made));
+  return made;
+}
+
+Result<std::vector<Container>> Engine::list(const ListOptions& options) const {
+  Layout layout{root_, run_};
+  Records records(layout);
+  TRY(check_filters(options));
+  FilterContext context;
+  for (const auto& [key, value] : options.filters)
+    if (key == "before" || key == "since")
+      (key == "before" ? context.before_created : context.since_created) = TRY(inspect(value)).record.created;
+  std::vector<Container> found;
+  for (const Place& place : records.all()) {
+    auto record = records.load(place);
+    if (!record) continue;  // being made or being removed
+    Container container = make_container(layout, place, std::move(*record), stand(layout, place).state);
+    if (!container.state.running() && !shows_stopped(options)) continue;
+    if (matches_all(container, options, context)) found.push_back(std::move(container));
+  }
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.record.created > b.record.created; });
+  if (options.last && found.size() > *options.last) found.resize(*options.last);
+  return found;
+}
+
+Result<pid_t> Engine::pid_of(std::string_view container) const {
+  Layout layout{root_, run_};
+  Place place = TRY(Records(layout).find(container));
+  State state = stand(layout, place).state;
+  if (!state.running()) return fail(ErrorKind::Conflict, format("container {} is not running", escape_controls(container)));
+  return state.pid;
+}
+
+Result<std::vector<Engine::Label>> Engine::running() const {
+  std::vector<Label> labels;
+  for (const Container& container : TRY(list()))
+    labels.push_back({container.record.id, container.record.name, container.state.pid});
+  return labels;
+}
+
+std::vector<image::ImageUser> Engine::image_users(std::string_view image_id) const {
+  Layout layout{root_, run_};
+  Records records(layout);
+  std::vector<image::ImageUser> users;
+  for (const Place& place : records.all())
+    if (auto record = records.load(place); record && record->image_id == image_id)
+      users.push_back({place.id, stand(layout, place).state.running()});
+  return users;
+}
+
+}  // namespace hull::engine

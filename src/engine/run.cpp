@@ -1,0 +1,204 @@
+// run, create, start and attach: bringing a container up and staying with it.
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/text.h"
+#include "engine/client.h"
+#include "engine/create.h"
+#include "engine/engine.h"
+#include "engine/names.h"
+#include "engine/state.h"
+#include "sandbox/print.h"
+#include "shim/protocol.h"
+
+namespace hull::engine {
+namespace {
+
+uint8_t wants_of(const AttachOptions& options) {
+  return static_cast<uint8_t>((options.want_stdout ? shim::kWantStdout : 0) | (options.want_stderr ? shim::kWantStderr : 0) |
+                              (options.use_stdin ? shim::kWantStdin : 0));
+}
+
+// Keeps the failure of a start in the record, or removes the container with --rm.
+Result<> note_failed_start(const Layout& layout, const Record& record, const Error& error, int exit_code) {
+  Place place{record.id, record.config.rm};
+  if (record.config.rm) return discard(layout, place, record);
+  TRY(remove_tree(layout.runtime_directory(record.id)));
+  StoredState state = read_stored_state(layout.record_directory(record.id, false)).value_or(StoredState{});
+  state.error = error.text();
+  state.exit_code = exit_code;
+  return write_stored_state(layout.record_directory(record.id, false), state);
+}
+
+// Starts under the lock that the caller holds. A failure of the container's command is in outcome.error.
+Result<Started> start_locked(const Layout& layout, const Record& record, const StartIo& io, const AttachOptions& attach,
+                             Outcome& outcome, std::optional<Prepared>& prepared) {
+  auto attempt = [&]() -> Result<Started> {
+    Root root = TRY(find_root(layout, record));
+    TerminalSize size = record.config.tty && io.wants != 0 ? terminal_size(attach.streams.out) : TerminalSize{};
+    prepared = TRY(prepare_start(layout, record, root, size.rows, size.columns));
+    return start_container(layout, record, *prepared, io);
+  };
+  auto started = attempt();
+  if (started) return started;
+  outcome.exit_code = exit_code_of_start_failure(started.error());
+  (void)note_failed_start(layout, record, started.error(), outcome.exit_code);
+  return started;
+}
+
+Result<> after_start(const Layout& layout, const Record& record) {
+  if (record.config.rm) return {};
+  StoredState state;
+  state.started = true;
+  if (auto run = read_run_record(layout, record.id)) state.started_at = run->started_at;
+  TRY(write_stored_state(layout.record_directory(record.id, false), state));
+  return Records(layout).sync(record);
+}
+
+// The container has ended and told us so: the clean-up is ours, and the shim is free to go meanwhile.
+Result<> end_foreground(const Layout& layout, const Record& record, Started& started) {
+  char done = shim::kDone;
+  (void)::send(started.shim.get(), &done, 1, MSG_NOSIGNAL);
+  Place place{record.id, record.config.rm};
+  Result<> settled;
+  if (auto lock = RecordLock::take(layout.record_directory(record.id, record.config.rm)); lock) settled = settle(layout, place, record);
+  while (::waitpid(started.shim_pid, nullptr, 0) < 0 && errno == EINTR) {}
+  return settled;
+}
+
+// What is known of an end that nobody told us about.
+Result<Outcome> outcome_of_lost(const Layout& layout, const Record& record, Outcome outcome) {
+  Place place{record.id, record.config.rm};
+  Standing standing = stand(layout, place);
+  if (standing.state.running()) {
+    outcome.exit_code = 125;
+    outcome.error = Error(ErrorKind::System, format("hull-shim of {} was killed; the container runs on without its streams", record.name));
+    return outcome;
+  }
+  outcome.exit_code = standing.state.exit_code;
+  if (auto lock = RecordLock::take(layout.record_directory(record.id, record.config.rm)); lock) TRY(settle(layout, place, record));
+  return outcome;
+}
+
+Result<Outcome> stay(const Layout& layout, const Record& record, Started& started, const AttachOptions& options, Outcome outcome) {
+  SessionEnd end = TRY(run_shim_session(started.shim, started.pidfd, options, record.config.tty));
+  outcome.exit_code = end.exit_code;
+  outcome.detached = end.kind == SessionEnd::Kind::Detached;
+  if (end.kind == SessionEnd::Kind::Lost) return outcome_of_lost(layout, record, std::move(outcome));
+  if (end.kind == SessionEnd::Kind::Exited) TRY(end_foreground(layout, record, started));
+  return outcome;
+}
+
+Result<Fd> claim_cidfile(const std::string& path) {
+  if (path.empty()) return Fd();
+  auto file = open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+  if (!file && file.error().kind() == ErrorKind::Exists)
+    return fail(ErrorKind::Exists, format("container ID file found, make sure the other container isn't running or delete {}", path));
+  return file;
+}
+
+// An id file without an id is taken away again.
+Result<Created> create_with_cidfile(const Layout& layout, Draft draft, const std::string& cidfile, bool starting) {
+  Fd file = TRY(claim_cidfile(cidfile));
+  auto created = store_container(layout, std::move(draft), starting);
+  if (!created && file) ::unlink(cidfile.c_str());
+  if (created && file) TRY(write_all(file, created->record.id, cidfile));
+  return created;
+}
+
+Outcome failed(Outcome outcome, Error error) {
+  outcome.error = std::move(error);
+  return outcome;
+}
+
+}  // namespace
+
+Result<Outcome> Engine::create(const ContainerConfig& config, const RunOptions& options) const {
+  Layout layout{root_, run_};
+  Draft draft = TRY(draft_container(layout, config));
+  Created created = TRY(create_with_cidfile(layout, std::move(draft), options.cidfile, false));
+  TRY(Records(layout).sync(created.record));
+  Outcome outcome;
+  outcome.id = created.record.id;
+  return outcome;
+}
+
+Result<Outcome> Engine::run(const ContainerConfig& config, const RunOptions& options) const {
+  Layout layout{root_, run_};
+  TRY(DetachKeys::parse(options.attach.detach_keys));
+  Draft draft = TRY(draft_container(layout, config));
+  Outcome outcome;
+  if (options.dry_run || options.teach) {
+    outcome.text = TRY(describe_start(layout, draft, options.teach));
+    return outcome;
+  }
+  std::optional<Created> created = TRY(create_with_cidfile(layout, std::move(draft), options.cidfile, true));
+  Record record = std::move(created->record);
+  outcome.id = record.id;
+  outcome.detached = config.detach;
+  AttachOptions attach = options.attach;
+  attach.use_stdin = attach.use_stdin && config.open_stdin;
+  std::optional<Prepared> prepared;
+  StartIo io{config.detach ? uint8_t{0} : wants_of(attach), options.trace};
+  auto started = start_locked(layout, record, io, attach, outcome, prepared);
+  if (!started) return failed(std::move(outcome), std::move(started).error());
+  created.reset();  // the lock: others may look now
+  TRY(after_start(layout, record));
+  if (options.trace && options.on_trace) options.on_trace(sandbox::trace_text(prepared->plan, started->trace));
+  if (config.detach) return outcome;
+  return stay(layout, record, *started, attach, std::move(outcome));
+}
+
+Result<Outcome> Engine::start(std::string_view container, const StartOptions& options) const {
+  Layout layout{root_, run_};
+  Records records(layout);
+  Place place = TRY(records.find(container));
+  std::optional<RecordLock> lock = TRY(RecordLock::take(records.directory(place)));
+  Record record = TRY(records.load(place));
+  Outcome outcome;
+  outcome.id = record.id;
+  if (stand(layout, place).state.running()) {
+    lock.reset();
+    outcome.detached = true;
+    return options.attach ? attach(record.id, options.io) : Result<Outcome>(outcome);
+  }
+  TRY(settle(layout, place, record));
+  TRY(records.write_intent(record.id));
+  AttachOptions io = options.io;
+  io.use_stdin = io.use_stdin && record.config.open_stdin;
+  std::optional<Prepared> prepared;
+  auto started = start_locked(layout, record, {options.attach ? wants_of(io) : uint8_t{0}, false}, io, outcome, prepared);
+  if (!started) return failed(std::move(outcome), std::move(started).error());
+  lock.reset();
+  TRY(after_start(layout, record));
+  if (options.attach) return stay(layout, record, *started, io, std::move(outcome));
+  outcome.detached = true;
+  return outcome;
+}
+
+Result<Outcome> Engine::attach(std::string_view container, const AttachOptions& options) const {
+  Layout layout{root_, run_};
+  Records records(layout);
+  Place place = TRY(records.find(container));
+  Record record = TRY(records.load(place));
+  Standing standing = stand(layout, place);
+  if (!standing.state.running()) return fail(ErrorKind::Conflict, "You cannot attach to a stopped container, start it first");
+  if (standing.state.status == Status::Paused)
+    return fail(ErrorKind::Conflict, "You cannot attach to a paused container, unpause it first");
+  AttachOptions io = options;
+  io.use_stdin = io.use_stdin && record.config.open_stdin;
+  Fd shim = TRY(connect_shim(layout.runtime_directory(record.id), wants_of(io)));
+  SessionEnd end = TRY(run_shim_session(shim, standing.pidfd, io, record.config.tty));
+  Outcome outcome;
+  outcome.id = record.id;
+  outcome.exit_code = end.exit_code;
+  outcome.detached = end.kind == SessionEnd::Kind::Detached;
+  if (end.kind == SessionEnd::Kind::Lost) return outcome_of_lost(layout, record, std::move(outcome));
+  return outcome;
+}
+
+}  // namespace hull::engine

@@ -1,0 +1,143 @@
+#include "engine/state.h"
+
+#include <poll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "image/store.h"
+
+namespace hull::engine {
+namespace {
+
+constexpr int kUnknownExit = 137, kHostWentDown = 255;
+constexpr const char* kShimKilled = "hull-shim was killed, so the exit code is not known";
+
+// A shim that lives writes its exit record soon after its child's end; one that is slow has a slow reader.
+std::optional<ExitRecord> wait_for_exit_record(const Layout& layout, std::string_view id, const ProcessIdentity& shim) {
+  auto record = read_exit_record(layout, id);
+  if (record) return record;
+  auto pidfd = find_process(shim);
+  for (int i = 0; pidfd && !record && i < 200; ++i) {
+    bool ended = wait_for_end(*pidfd, 10);
+    record = read_exit_record(layout, id);
+    if (ended) break;
+  }
+  return record;
+}
+
+void take_stored(const std::optional<StoredState>& stored, State& state) {
+  state.started_at = state.finished_at = kZeroTime;
+  if (!stored) return;
+  state.exit_code = stored->exit_code;
+  state.oom_killed = stored->oom_killed;
+  state.error = stored->error;
+  if (!stored->started) return;
+  state.status = Status::Exited;
+  state.started_at = stored->started_at;
+  if (!stored->finished_at.empty()) {
+    state.finished_at = stored->finished_at;
+    return;
+  }
+  // It ran when the runtime directory went away: the machine was started anew.
+  state.exit_code = kHostWentDown;
+  state.error = "the host went down while it ran";
+}
+
+void take_run(const Layout& layout, const Place& place, const RunRecord& run, Standing& standing) {
+  State& state = standing.state;
+  state.started_at = run.started_at;
+  state.finished_at = kZeroTime;
+  state.error.clear();
+  state.exit_code = 0;
+  state.oom_killed = false;
+  bool this_boot = run.boot_id == boot_id();
+  auto pidfd = this_boot ? find_process(run.process) : fail(ErrorKind::NotFound, "");
+  if (pidfd) {
+    bool paused = path_exists(layout.runtime_directory(place.id) + "/paused");
+    state.status = paused ? Status::Paused : Status::Running;
+    state.pid = run.process.pid;
+    state.shim_pid = find_process(run.shim) ? run.shim.pid : 0;
+    standing.pidfd = std::move(*pidfd);
+    return;
+  }
+  standing.settled = false;
+  state.status = Status::Exited;
+  auto exit = this_boot ? wait_for_exit_record(layout, place.id, run.shim) : read_exit_record(layout, place.id);
+  if (exit) {
+    state.exit_code = exit->exit_code;
+    state.finished_at = exit->finished_at;
+    return;
+  }
+  state.exit_code = this_boot ? kUnknownExit : kHostWentDown;
+  state.error = this_boot ? kShimKilled : "the host went down while it ran";
+  state.finished_at = now_rfc3339();
+}
+
+// Stragglers exist only where the pid namespace is shared: with its own, they died with the first process.
+Result<> end_cgroup(const Record& record, bool want_oom, bool* oom_killed) {
+  kernel::Cgroups* cgroups = host_cgroups();
+  if (cgroups == nullptr) return {};
+  std::string path = cgroup_path(record);
+  bool own_pids = record.config.ns(kernel::NsKind::Pid).mode == NsMode::Private;
+  if (want_oom || !own_pids) {
+    auto group = cgroups->find(path);
+    if (group && want_oom)
+      if (auto stats = (*group)->stats()) *oom_killed = stats->oom_kills.value_or(0) > 0;
+    if (group && !own_pids) TRY((*group)->kill());
+  }
+  auto removed = cgroups->remove(path, own_pids ? 200 : 5000);
+  if (removed) return {};
+  auto group = cgroups->find(path);  // something entered late, by exec
+  if (!group) return {};
+  TRY((*group)->kill());
+  return cgroups->remove(path);
+}
+
+}  // namespace
+
+kernel::Cgroups* host_cgroups() {
+  static std::unique_ptr<kernel::Cgroups> cgroups = [] {
+    auto opened = kernel::Cgroups::open();
+    return opened ? std::move(*opened) : nullptr;
+  }();
+  return cgroups.get();
+}
+
+Standing stand(const Layout& layout, const Place& place) {
+  Standing standing;
+  take_stored(read_stored_state(layout.record_directory(place.id, place.ephemeral)), standing.state);
+  auto run = read_run_record(layout, place.id);
+  if (run) take_run(layout, place, *run, standing);
+  else standing.settled = !path_exists(layout.intent(place.id));
+  return standing;
+}
+
+// run.json goes before the rest of its directory: without it, what is left is the rest of a finished settling.
+Result<> settle(const Layout& layout, const Place& place, const Record& record) {
+  Standing standing = stand(layout, place);
+  if (standing.settled || standing.state.running()) return {};
+  if (place.ephemeral) return discard(layout, place, record);
+  State& state = standing.state;
+  bool ran = path_exists(layout.runtime_directory(place.id) + "/run.json");
+  TRY(end_cgroup(record, ran, &state.oom_killed));
+  if (ran)
+    TRY(write_stored_state(layout.record_directory(place.id, false),
+                           {state.exit_code, state.oom_killed, true, false, state.error, state.started_at, state.finished_at}));
+  std::string runtime = layout.runtime_directory(place.id);
+  ::unlink((runtime + "/run.json").c_str());
+  return remove_tree(runtime);
+}
+
+Result<> discard(const Layout& layout, const Place& place, const Record& record) {
+  bool oom_killed = false;
+  TRY(end_cgroup(record, false, &oom_killed));
+  if (!record.image_id.empty()) {
+    image::ImageStore store = TRY(image::ImageStore::open(layout.root));
+    TRY(store.remove_snapshot(record.id));
+  }
+  if (!place.ephemeral) TRY(remove_tree(layout.runtime_directory(place.id)));
+  return Records(layout).drop(place, record.name);
+}
+
+}  // namespace hull::engine

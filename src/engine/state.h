@@ -1,0 +1,32 @@
+// How a container stands, computed from what is on disk and in the kernel; and settling: dealing with the end of a run
+// that nobody has dealt with yet. Each is safe to repeat and to be killed in.
+#pragma once
+
+#include <memory>
+
+#include "engine/records.h"
+#include "engine/runtime_record.h"
+#include "kernel/cgroup.h"
+
+namespace hull::engine {
+
+// The cgroup hierarchies of this host, opened once per command; null where there are none.
+kernel::Cgroups* host_cgroups();
+
+struct Standing {
+  State state;
+  Fd pidfd;             // of the first process, when it runs
+  bool settled = true;  // false: a run has ended, or a start was cut short, and settle() is due
+};
+
+// Reads only. Where the first process has ended and the shim still lives, waits (up to two seconds) for its exit record.
+Standing stand(const Layout& layout, const Place& place);
+
+// Ends what is left of a run: kills stragglers through the cgroup, removes it, keeps the exit code, and drops the
+// runtime directory (for --rm: the whole container). Call with the record's lock held; success if nothing is due.
+Result<> settle(const Layout& layout, const Place& place, const Record& record);
+
+// Removes the container's writable layer, its cgroup, its name and its files.
+Result<> discard(const Layout& layout, const Place& place, const Record& record);
+
+}  // namespace hull::engine

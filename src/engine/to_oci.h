@@ -1,0 +1,41 @@
+// ContainerConfig → oci::Spec with docker's defaults and hull's hardening (SECURITY §5). Pure: what the host knows comes
+// in as OciFacts, gathered by facts.cpp, so that every default can be tested as text. Three parts: the process, the
+// mounts, and the rest of `linux` (namespaces, limits, devices, protections).
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "engine/record.h"
+#include "engine/specs.h"
+#include "kernel/capabilities.h"
+#include "oci/spec.h"
+
+namespace hull::engine {
+
+struct OciFacts {
+  ResolvedUser user;
+  std::string rootfs;                                       // root.path; the overlay's attachment point for an image
+  std::string hosts_path, hostname_path, resolv_conf_path;  // managed files on the host; empty: none
+  std::array<std::string, kernel::kNsKinds> join_paths;     // where the mode is Container, Path or Named
+  std::vector<oci::Device> devices;                         // of --device, and with --privileged all of the host's
+  std::vector<std::string> device_access;                   // "rwm" of each
+  std::vector<std::string> thermal_throttle;                // directories of the CPUs that have them
+  kernel::CapMask capabilities = kernel::kAllCapabilities;  // this host's
+  uint64_t nofile_hard_limit = 524288;                      // ours: without CAP_SYS_RESOURCE nothing can exceed it
+  uint16_t rows = 0, columns = 0;                           // of the caller's terminal
+};
+
+// Invalid names the flag that cannot be met.
+Result<oci::Spec> to_oci(const Record& record, const OciFacts& facts);
+
+Result<oci::Process> oci_process(const Record& record, const OciFacts& facts);
+// The capability sets of a process: bounding is `mask`, and for uid 0 permitted and effective too; never inheritable
+// or ambient (CVE-2022-24769).
+oci::Capabilities capability_sets(kernel::CapMask mask, uint32_t uid);
+Result<kernel::CapMask> container_capabilities(const ContainerConfig& config, kernel::CapMask available);
+std::vector<oci::Mount> oci_mounts(const Record& record, const OciFacts& facts);
+oci::Resources oci_resources(const Record& record, const OciFacts& facts);
+
+}  // namespace hull::engine
