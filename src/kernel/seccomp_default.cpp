@@ -1,5 +1,7 @@
 #include "kernel/seccomp_default.h"
 
+#include <cerrno>
+
 #include "kernel/seccomp.h"
 #include "kernel/seccomp_profile.h"
 
@@ -19,10 +21,15 @@ std::span<const sock_filter> prebuilt_seccomp_filter(CapMask capabilities) {
   return {};
 }
 
-Result<std::vector<sock_filter>> default_seccomp_filter(CapMask capabilities) {
+Result<std::vector<sock_filter>> default_seccomp_filter(CapMask capabilities, bool with_i386) {
   std::span<const sock_filter> prebuilt = prebuilt_seccomp_filter(capabilities);
-  if (!prebuilt.empty()) return std::vector<sock_filter>(prebuilt.begin(), prebuilt.end());
+  if (!prebuilt.empty() && !with_i386) return std::vector<sock_filter>(prebuilt.begin(), prebuilt.end());
   oci::Seccomp profile = TRY(parse_docker_seccomp_profile(kProfile, capabilities, "default seccomp profile"));
+  if (with_i386) {
+    profile.architectures.push_back("SCMP_ARCH_X86");
+    oci::SeccompRule socketcall{{"socketcall"}, "SCMP_ACT_ERRNO", ENOSYS, {}};
+    profile.syscalls.insert(profile.syscalls.begin(), std::move(socketcall));  // the first of two unconditional rules counts
+  }
   return TRY(compile_seccomp(profile)).program;
 }
 

@@ -273,6 +273,21 @@ TEST(DefaultSeccomp, TellsUnknownNumbersFromDeniedCalls) {
   EXPECT_EQ(default_verdict(caps, make_call(SYS_read)), SECCOMP_RET_ALLOW);
 }
 
+TEST(DefaultSeccomp, LetsI386ThroughOnlyWhenAskedAndNeverSocketcall) {
+  std::vector<sock_filter> program = *default_seccomp_filter(kPodmanDefaultCapabilities, true);
+  auto i386 = [&](uint32_t number, std::array<uint64_t, 6> args = {}) {
+    return *run_filter(program, make_call(number, args, AUDIT_ARCH_I386));
+  };
+  EXPECT_EQ(i386(4), SECCOMP_RET_ALLOW);            // write
+  EXPECT_EQ(i386(102, {1}), errno_ret(ENOSYS));     // socketcall(SYS_SOCKET)
+  EXPECT_EQ(i386(359, {2}), SECCOMP_RET_ALLOW);     // socket(AF_INET)
+  EXPECT_EQ(i386(359, {38}), errno_ret(EPERM));     // socket(AF_ALG)
+  EXPECT_EQ(i386(21), errno_ret(EPERM));            // mount
+  EXPECT_EQ(i386(120, {0x10000000}), errno_ret(EPERM));  // clone(CLONE_NEWUSER)
+  EXPECT_EQ(*run_filter(program, make_call(SYS_read)), SECCOMP_RET_ALLOW);
+  EXPECT_EQ(*run_filter(program, make_call(kX32Bit | 0u)), errno_ret(ENOSYS));
+}
+
 TEST(DefaultSeccomp, KeepsNamespacesForThoseWithSysAdmin) {
   constexpr CapMask plain = kDockerDefaultCapabilities, admin = plain | cap_bit(CAP_SYS_ADMIN);
   for (uint64_t flag : {0x20000ull, 0x2000000ull, 0x4000000ull, 0x8000000ull, 0x10000000ull, 0x20000000ull, 0x40000000ull}) {
