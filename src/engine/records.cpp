@@ -131,6 +131,7 @@ Result<Record> Records::load(const Place& place) const {
 // Durable and ephemeral names live apart but are one set: each side makes its own link first and then looks for the
 // other's, so of two racing claims at least one gives way.
 Result<> Records::claim_name(std::string_view name, const Place& place) const {
+  TRY(check_name(name));  // it becomes a path
   std::string link = layout_.names(place.ephemeral) + "/" + std::string(name);
   auto taken_by = [&](const std::string& id) {
     return fail(ErrorKind::Exists, format("Conflict. The container name \"/{}\" is already in use by container \"{}\". You have "
@@ -180,7 +181,6 @@ void Records::drop_stale_names() const {
 Result<> Records::rename(Record& record, std::string_view new_name) const {
   std::string old_name = record.name;
   Place place{record.id, record.config.rm};
-  TRY(check_name(new_name));
   TRY(claim_name(new_name, place));
   record.name = std::string(new_name);
   if (auto saved = save(record); !saved) {
