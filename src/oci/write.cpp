@@ -72,7 +72,7 @@ array mappings(const std::vector<IdMapping>& list) {
   });
 }
 
-object mount(const Mount& m) {
+object mount_object(const Mount& m) {
   object o{{"destination", m.destination}};
   put(o, "type", m.type);
   put(o, "source", m.source);
@@ -242,7 +242,7 @@ json::value to_json(const Spec& spec) {
   o["root"] = object{{"path", spec.root.path}, {"readonly", spec.root.readonly}};
   put(o, "hostname", spec.hostname);
   put(o, "domainname", spec.domainname);
-  put_array(o, "mounts", each(spec.mounts, mount));
+  put_array(o, "mounts", each(spec.mounts, mount_object));
   put_object(o, "annotations", text_map(spec.annotations));
   o["linux"] = linux_object(spec.linux_);
   return o;
