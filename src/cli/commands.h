@@ -6,6 +6,13 @@
 
 namespace hull::cli {
 
+extern const Syntax kPsSyntax;
+int run_ps(const Invocation& call);
+
+extern const Syntax kUnshareSyntax, kNsenterSyntax;
+int run_unshare(const Invocation& call);
+int run_nsenter(const Invocation& call);
+
 extern const Syntax kVersionSyntax;
 int run_version(const Invocation& call);
 

@@ -1,0 +1,104 @@
+#include "ns/id_map.h"
+
+#include <algorithm>
+
+#include "base/fd.h"
+#include "base/text.h"
+
+namespace hull::ns {
+
+Result<IdRange> parse_id_range(std::string_view text) {
+  bool commas = text.find(',') != std::string_view::npos;
+  std::vector<std::string> parts = split(text, commas ? ',' : ':');
+  std::optional<uint64_t> numbers[3];
+  bool sound = parts.size() == 3;
+  for (size_t i = 0; i < 3 && sound; ++i) {
+    numbers[i] = parse_uint(parts[i], 0, UINT32_MAX);
+    sound = numbers[i].has_value();
+  }
+  if (!sound) return fail(ErrorKind::Invalid, format("invalid mapping '{}'; write INNER:OUTER:COUNT, as in 0:100000:65536", text));
+  auto first = static_cast<uint32_t>(*numbers[0]), second = static_cast<uint32_t>(*numbers[1]);
+  if (commas) return IdRange{first, second, static_cast<uint32_t>(*numbers[2])};
+  return IdRange{second, first, static_cast<uint32_t>(*numbers[2])};
+}
+
+std::optional<IdRange> find_subordinate_range(std::string_view text, std::string_view name, uid_t uid) {
+  for (std::string_view line : split_lines(text)) {
+    std::vector<std::string> parts = split(trim(line), ':');
+    if (parts.size() != 3 || (parts[0] != name && parts[0] != std::to_string(uid))) continue;
+    auto start = parse_uint(parts[1], 0, UINT32_MAX), count = parse_uint(parts[2], 0, UINT32_MAX);
+    if (start && count) return IdRange{static_cast<uint32_t>(*start), std::nullopt, static_cast<uint32_t>(*count)};
+  }
+  return std::nullopt;
+}
+
+Result<IdRange> load_subordinate_ids(const std::string& path, uid_t uid) {
+  std::string name = find_user_name(uid).value_or(std::to_string(uid));
+  std::string text = TRY(read_file(path));
+  if (auto range = find_subordinate_range(text, name, uid)) return *range;
+  return fail(ErrorKind::NotFound, format("no line found for user \"{}\" in {}; add \"{}:100000:65536\"", name, path, name));
+}
+
+std::vector<IdRange> identity_ranges(std::string_view current_map) {
+  std::vector<IdRange> ranges;
+  for (std::string_view line : split_lines(current_map)) {
+    auto words = split_words(line);
+    if (words.size() != 3) continue;
+    auto inner = parse_uint(words[0], 0, UINT32_MAX), count = parse_uint(words[2], 0, UINT32_MAX);
+    if (!inner || !count) continue;
+    // The ids of this namespace are what stands inside of its own map.
+    ranges.push_back({static_cast<uint32_t>(*inner), static_cast<uint32_t>(*inner), static_cast<uint32_t>(*count)});
+  }
+  return ranges;
+}
+
+// A range split in up to three so that neither the outer nor the inner id of `single` is in it twice, as unshare(1)
+// does: below both, between them (shifted by one on the side that gave way), above both.
+static std::string split_around(IdRange range, SingleId single) {
+  uint32_t inner = range.inner.value_or(0), outer = range.outer;
+  bool overlaps = (single.outer >= outer && single.outer - outer <= range.count) || (single.inner >= inner && single.inner - inner <= range.count);
+  if (overlaps && range.count > 0) --range.count;
+  uint32_t outer_offset = std::min(single.outer > outer ? single.outer - outer : 0, range.count);
+  uint32_t inner_offset = std::min(single.inner > inner ? single.inner - inner : 0, range.count);
+  uint32_t low = std::min(inner_offset, outer_offset), middle = std::max(inner_offset, outer_offset) - low;
+  uint32_t high = range.count - middle - low;
+  std::string text;
+  auto add = [&](uint64_t in, uint64_t out, uint32_t count) {
+    if (count > 0) text += format("{} {} {}\n", in, out, count);
+  };
+  add(inner, outer, low);
+  add(uint64_t{inner} + low + (inner_offset <= outer_offset), uint64_t{outer} + low + (outer_offset <= inner_offset), middle);
+  add(uint64_t{inner} + low + middle + 1, uint64_t{outer} + low + middle + 1, high);
+  return text;
+}
+
+std::string id_map_text(const std::vector<IdRange>& ranges, std::optional<SingleId> single) {
+  std::string text;
+  for (const IdRange& range : ranges)
+    text += single ? split_around(range, *single) : format("{} {} {}\n", range.inner.value_or(0), range.outer, range.count);
+  if (single) text += format("{} {} 1\n", single->inner, single->outer);
+  return text;
+}
+
+Result<uint32_t> find_id(const std::string& database, std::string_view name_or_number) {
+  if (auto number = parse_uint(name_or_number, 0, UINT32_MAX - 1)) return static_cast<uint32_t>(*number);
+  std::string text = TRY(read_file(database));
+  for (std::string_view line : split_lines(text)) {
+    std::vector<std::string> fields = split(line, ':');
+    if (fields.size() < 3 || fields[0] != name_or_number) continue;
+    if (auto id = parse_uint(fields[2], 0, UINT32_MAX - 1)) return static_cast<uint32_t>(*id);
+  }
+  return fail(ErrorKind::NotFound, format("'{}' is neither a number nor a name in {}", name_or_number, database));
+}
+
+std::optional<std::string> find_user_name(uid_t uid) {
+  auto text = read_file("/etc/passwd");
+  if (!text) return std::nullopt;
+  for (std::string_view line : split_lines(*text)) {
+    std::vector<std::string> fields = split(line, ':');
+    if (fields.size() >= 3 && fields[2] == std::to_string(uid)) return fields[0];
+  }
+  return std::nullopt;
+}
+
+}  // namespace hull::ns
