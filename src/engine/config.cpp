@@ -1,0 +1,375 @@
+// From flags to a configuration: every default and every rule between options stands here, as one table of steps.
+#include "engine/config.h"
+
+#include <algorithm>
+#include <charconv>
+#include <tuple>
+
+#include "base/text.h"
+#include "engine/names.h"
+#include "engine/specs.h"
+#include "engine/terminal.h"
+
+namespace hull::engine {
+namespace {
+
+using kernel::NsKind;
+
+struct Maker {
+  const RunArgs& args;
+  const RunInputs& inputs;
+  ContainerConfig config;
+};
+
+tl::unexpected<Error> invalid(std::string text) { return fail(ErrorKind::Invalid, std::move(text)); }
+
+Result<> check_line(std::string_view what, std::string_view value) {
+  for (char c : value)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return invalid(format("invalid {}: control characters are not allowed", what));
+  return {};
+}
+
+Result<> set_identity(Maker& m) {
+  const RunArgs& args = m.args;
+  ContainerConfig& config = m.config;
+  if (args.image.empty() == args.rootfs.empty())
+    return invalid(args.image.empty() ? "an image or --rootfs is needed" : "conflicting options: --rootfs and an image");
+  if (!args.name.empty()) TRY(check_name(args.name));
+  config.image = args.image;
+  config.rootfs = args.rootfs;
+  if (!config.rootfs.empty() && !config.rootfs.starts_with('/')) config.rootfs = clean_path(m.inputs.working_directory + "/" + config.rootfs);
+  config.name = args.name;
+  config.command = args.command;
+  if (args.entrypoint) config.entrypoint = args.entrypoint->empty() ? std::vector<std::string>() : std::vector<std::string>{*args.entrypoint};
+  return {};
+}
+
+Result<> set_modes(Maker& m) {
+  const RunArgs& args = m.args;
+  ContainerConfig& config = m.config;
+  config.tty = args.tty;
+  config.open_stdin = args.interactive;
+  config.detach = args.detach;
+  config.rm = args.rm;
+  config.init = args.init;
+  config.read_only = args.read_only;
+  config.privileged = args.privileged;
+  bool some = !args.attach.empty();
+  for (const std::string& stream : args.attach) {
+    std::string name = to_lower(stream);
+    if (name == "stdin") config.attach_stdin = true;
+    else if (name == "stdout") config.attach_stdout = true;
+    else if (name == "stderr") config.attach_stderr = true;
+    else return invalid(format("invalid argument \"{}\" for \"-a, --attach\" flag: valid streams are STDIN, STDOUT and STDERR", stream));
+  }
+  if (some && args.detach) return invalid("conflicting options: cannot specify both --attach and --detach");
+  if (!some && !args.detach) {
+    config.attach_stdin = args.interactive;
+    config.attach_stdout = config.attach_stderr = true;
+  }
+  if (!args.restart.empty() && args.restart != "no")
+    return fail(ErrorKind::Unsupported, args.rm ? "conflicting options: cannot specify both --restart and --rm"
+                                                : format("restart policy {} is not supported; use no", args.restart));
+  return {};
+}
+
+// NAME=value, or NAME for the caller's own value (nothing when it has none).
+Result<> add_env(Maker& m, const std::string& entry) {
+  size_t equals = entry.find('=');
+  if (entry.empty() || equals == 0 || entry.find('\0') != std::string::npos) return invalid(format("invalid environment variable: {}", entry));
+  if (equals != std::string::npos) {
+    m.config.env.push_back(entry);
+    return {};
+  }
+  for (const std::string& own : m.inputs.environment)
+    if (own.starts_with(entry + "=")) m.config.env.push_back(own);
+  return {};
+}
+
+Result<> set_env(Maker& m) {
+  for (const std::string& path : m.args.env_file) {
+    auto file = m.inputs.files.find(path);
+    if (file == m.inputs.files.end()) return fail(ErrorKind::NotFound, format("open {}: no such file or directory", path));
+    for (std::string_view line : split_lines(file->second)) {
+      size_t start = line.find_first_not_of(" \t");
+      if (start == std::string_view::npos || line[start] == '#') continue;
+      TRY(add_env(m, std::string(line.substr(start))));
+    }
+  }
+  for (const std::string& entry : m.args.env) TRY(add_env(m, entry));
+  return {};
+}
+
+Result<> set_labels(Maker& m) {
+  auto add = [](std::map<std::string, std::string>& to, const std::string& entry, const char* what) -> Result<> {
+    size_t equals = entry.find('=');
+    std::string key = entry.substr(0, equals);
+    if (key.empty()) return invalid(format("invalid {}: '{}' has no key", what, entry));
+    to[key] = equals == std::string::npos ? "" : entry.substr(equals + 1);
+    return {};
+  };
+  for (const std::string& path : m.args.label_file) {
+    auto file = m.inputs.files.find(path);
+    if (file == m.inputs.files.end()) return fail(ErrorKind::NotFound, format("open {}: no such file or directory", path));
+    for (std::string_view line : split_lines(file->second))
+      if (!trim(line).empty() && trim(line)[0] != '#') TRY(add(m.config.labels, std::string(trim(line)), "label"));
+  }
+  for (const std::string& entry : m.args.label) TRY(add(m.config.labels, entry, "label"));
+  for (const std::string& entry : m.args.annotation) TRY(add(m.config.annotations, entry, "annotation"));
+  return {};
+}
+
+Result<> set_user(Maker& m) {
+  TRY(parse_user(m.args.user));
+  m.config.user = m.args.user;
+  m.config.group_add = m.args.group_add;
+  if (!m.args.workdir.empty() && !m.args.workdir.starts_with('/'))
+    return invalid(format("the working directory '{}' is invalid, it needs to be an absolute path", m.args.workdir));
+  m.config.workdir = m.args.workdir.empty() ? "" : clean_path(m.args.workdir);
+  constexpr size_t kHostnameMax = 63;
+  if (m.args.hostname.size() > kHostnameMax) return invalid(format("invalid hostname format: {}: longer than 63 bytes", m.args.hostname));
+  TRY(check_line("hostname", m.args.hostname));
+  TRY(check_line("domainname", m.args.domainname));
+  m.config.hostname = m.args.hostname;
+  m.config.domainname = m.args.domainname;
+  return {};
+}
+
+Result<> set_mounts(Maker& m) {
+  for (const std::string& volume : m.args.volume) m.config.mounts.push_back(TRY(parse_volume(volume, m.inputs.working_directory)));
+  for (const std::string& mount : m.args.mount) m.config.mounts.push_back(TRY(parse_mount(mount)));
+  for (const std::string& tmpfs : m.args.tmpfs) m.config.mounts.push_back(TRY(parse_tmpfs(tmpfs)));
+  for (const std::string& device : m.args.device) m.config.devices.push_back(TRY(parse_device(device)));
+  for (auto a = m.config.mounts.begin(); a != m.config.mounts.end(); ++a)
+    if (std::any_of(m.config.mounts.begin(), a, [&](const MountSpec& b) { return b.target == a->target; }))
+      return invalid(format("Duplicate mount point: {}", a->target));
+  return {};
+}
+
+Result<> apply_ns_entry(Maker& m, std::string_view entry) {
+  size_t equals = entry.find('=');
+  auto kind = kernel::ns_kind_from_name(entry.substr(0, equals));
+  if (equals == std::string_view::npos || !kind)
+    return invalid(format("--ns: invalid entry '{}'; write KIND=SPEC with KIND one of mnt, uts, ipc, net, pid, user, cgroup, time", entry));
+  std::string_view spec = entry.substr(equals + 1);
+  bool offset = *kind == NsKind::Time && !spec.empty() && (spec[0] == '+' || spec[0] == '-');
+  if (!offset) {
+    m.config.ns(*kind) = TRY(parse_namespace(*kind, spec, "--ns"));
+    return {};
+  }
+  int64_t seconds = TRY(parse_time_offset(spec));
+  m.config.ns(*kind) = {NsMode::Private, "", std::string(spec)};
+  m.config.time_offsets = TimeOffsets{seconds, seconds};
+  return {};
+}
+
+Result<> set_namespaces(Maker& m) {
+  // A user or time namespace of its own only on request: as docker, the host's.
+  m.config.ns(NsKind::User).mode = m.config.ns(NsKind::Time).mode = NsMode::Host;
+  const std::tuple<NsKind, const std::optional<std::string>&, const char*> flags[] = {
+      {NsKind::Net, m.args.network, "--network"}, {NsKind::Pid, m.args.pid, "--pid"}, {NsKind::Ipc, m.args.ipc, "--ipc"},
+      {NsKind::Uts, m.args.uts, "--uts"}, {NsKind::User, m.args.userns, "--userns"}, {NsKind::Cgroup, m.args.cgroupns, "--cgroupns"}};
+  for (const auto& [kind, value, flag] : flags)
+    if (value && !value->empty()) m.config.ns(kind) = TRY(parse_namespace(kind, *value, flag));
+  for (const std::string& list : m.args.ns)
+    for (const std::string& entry : split(list, ',')) TRY(apply_ns_entry(m, entry));
+  for (const std::string& map : m.args.uidmap) m.config.uid_map.push_back(TRY(parse_id_map(map)));
+  for (const std::string& map : m.args.gidmap) m.config.gid_map.push_back(TRY(parse_id_map(map)));
+  bool mapped = !m.config.uid_map.empty() || !m.config.gid_map.empty();
+  if (mapped && m.config.ns(NsKind::User).mode == NsMode::Host && !m.args.userns) m.config.ns(NsKind::User).mode = NsMode::Private;
+  if (mapped && m.config.ns(NsKind::User).mode != NsMode::Private)
+    return invalid("conflicting options: --uidmap and --gidmap need a user namespace of the container's own (--userns=private)");
+  if (mapped && m.config.uid_map.empty()) m.config.uid_map = m.config.gid_map;
+  if (mapped && m.config.gid_map.empty()) m.config.gid_map = m.config.uid_map;
+  // A range far above what /etc/subuid hands out to users.
+  constexpr IdMap kDefaultMap{0, 1u << 30, 65536};
+  if (!mapped && m.config.ns(NsKind::User).mode == NsMode::Private) m.config.uid_map = m.config.gid_map = {kDefaultMap};
+  if (m.config.privileged && m.config.ns(NsKind::User).mode == NsMode::Private)
+    return invalid("conflicting options: --privileged and a private user namespace");
+  if (!m.config.hostname.empty() && m.config.ns(NsKind::Uts).mode != NsMode::Private)
+    return invalid("conflicting options: hostname and the UTS mode");
+  return {};
+}
+
+Result<> set_security_option(Maker& m, const std::string& option) {
+  size_t at = option.find_first_of("=:");
+  std::string key = option.substr(0, at), value = at == std::string::npos ? "" : option.substr(at + 1);
+  if (key == "no-new-privileges" && (value.empty() || value == "true")) m.config.no_new_privileges = true;
+  else if (key == "no-new-privileges" && value == "false") m.config.no_new_privileges = false;
+  else if (key == "seccomp" && value == "unconfined") m.config.seccomp.kind = SeccompChoice::Kind::Unconfined;
+  else if (key == "seccomp" && value == "builtin") m.config.seccomp.kind = SeccompChoice::Kind::Default;
+  else if (key == "seccomp") {
+    auto file = m.inputs.files.find(value);
+    if (file == m.inputs.files.end()) return fail(ErrorKind::NotFound, format("opening seccomp profile ({}) failed: no such file or directory", value));
+    m.config.seccomp = {SeccompChoice::Kind::Profile, file->second};
+  } else if (key == "systempaths" && value == "unconfined") m.config.masked_paths = false;
+  else if ((key == "apparmor" && value == "unconfined") || (key == "label" && value == "disable")) return {};
+  else if (key == "apparmor" || key == "label") return fail(ErrorKind::Unsupported, format("--security-opt {}: this host has no {}", option, key == "apparmor" ? "AppArmor" : "SELinux"));
+  else return invalid(format("invalid --security-opt 1: \"{}\"", option));
+  return {};
+}
+
+Result<> set_security(Maker& m) {
+  for (const std::string& name : m.args.cap_add) m.config.cap_add.push_back(TRY_CONTEXT(parse_capability(name), "invalid CapAdd"));
+  for (const std::string& name : m.args.cap_drop) m.config.cap_drop.push_back(TRY_CONTEXT(parse_capability(name), "invalid CapDrop"));
+  for (const std::string& option : m.args.security_opt) TRY(set_security_option(m, option));
+  m.config.security_opt = m.args.security_opt;
+  if (m.config.privileged) {
+    m.config.masked_paths = false;
+    if (m.args.security_opt.empty()) m.config.seccomp.kind = SeccompChoice::Kind::Unconfined;
+  }
+  return {};
+}
+
+// Only what belongs to the container's own namespaces may be set (SECURITY H2).
+Result<> check_sysctl(const ContainerConfig& config, const std::string& key, const std::string& value) {
+  static constexpr const char* kIpc[] = {"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall",
+                                         "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"};
+  bool ipc = key.starts_with("fs.mqueue.") || std::find(std::begin(kIpc), std::end(kIpc), key) != std::end(kIpc);
+  bool net = key.starts_with("net.");
+  if (!ipc && !net) return fail(ErrorKind::Denied, format("sysctl '{}' is not allowed: it is not of a namespace; only net.*, fs.mqueue.* and System V IPC ones are", key));
+  for (char c : key)
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '.' && c != '_' && c != '-' && c != '/') return invalid(format("sysctl '{}': invalid name", escape_controls(key)));
+  if (key.find("..") != std::string::npos) return invalid(format("sysctl '{}': invalid name", key));
+  TRY(check_line(format("value of sysctl '{}'", key), value));
+  NsKind kind = net ? NsKind::Net : NsKind::Ipc;
+  if (config.ns(kind).mode == NsMode::Host)
+    return fail(ErrorKind::Denied, format("sysctl '{}' not allowed in host {} namespace", key, net ? "network" : "ipc"));
+  return {};
+}
+
+Result<> set_sysctls(Maker& m) {
+  for (const std::string& entry : m.args.sysctl) {
+    size_t equals = entry.find('=');
+    if (equals == std::string::npos || equals == 0) return invalid(format("sysctl '{}' is not allowed: write NAME=VALUE", entry));
+    std::string key = entry.substr(0, equals), value = entry.substr(equals + 1);
+    TRY(check_sysctl(m.config, key, value));
+    m.config.sysctl[key] = value;
+  }
+  for (const std::string& entry : m.args.ulimit) m.config.ulimits.push_back(TRY(parse_ulimit(entry)));
+  return {};
+}
+
+Result<std::optional<int64_t>> bytes(std::string_view text, std::string_view flag, bool allow_unlimited) {
+  if (text.empty()) return std::optional<int64_t>();
+  if (allow_unlimited && text == "-1") return std::optional<int64_t>(-1);
+  auto value = parse_bytes(text);
+  if (!value || *value > INT64_MAX) return invalid(format("invalid argument \"{}\" for \"--{}\" flag: invalid size: '{}'", text, flag, text));
+  return std::optional<int64_t>(static_cast<int64_t>(*value));
+}
+
+Result<std::optional<int64_t>> nano_cpus(const std::string& text, unsigned available) {
+  if (text.empty()) return std::optional<int64_t>();
+  double cpus{};
+  auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), cpus);
+  if (code != std::errc() || end != text.data() + text.size() || !(cpus >= 0) || cpus > 1e6) return invalid(format("invalid argument \"{}\" for \"--cpus\" flag: failed to parse {} as a rational number", text, text));
+  if (available > 0 && cpus > available)
+    return invalid(format("range of CPUs is from 0.01 to {}.00, as there are only {} CPUs available", available, available));
+  return std::optional<int64_t>(static_cast<int64_t>(cpus * 1e9));
+}
+
+Result<> set_limits(Maker& m) {
+  constexpr int64_t kLeastMemory = 6 << 20;
+  Limits& limits = m.config.limits;
+  limits.memory = TRY(bytes(m.args.memory, "memory", false));
+  limits.memory_reservation = TRY(bytes(m.args.memory_reservation, "memory-reservation", false));
+  limits.memory_swap = TRY(bytes(m.args.memory_swap, "memory-swap", true));
+  if (limits.memory && *limits.memory == 0) limits.memory.reset();
+  if (limits.memory && *limits.memory < kLeastMemory) return invalid("Minimum memory limit allowed is 6MB");
+  if (limits.memory_swap && *limits.memory_swap > 0 && !limits.memory) return invalid("You should always set the Memory limit when using Memoryswap limit, see usage");
+  if (limits.memory_swap && *limits.memory_swap > 0 && *limits.memory_swap < *limits.memory) return invalid("Minimum memoryswap limit should be larger than memory limit, see usage");
+  if (limits.memory && limits.memory_reservation && *limits.memory < *limits.memory_reservation) return invalid("Minimum memory limit can not be less than memory reservation limit, see usage");
+  limits.memory_swappiness = m.args.memory_swappiness;
+  limits.nano_cpus = TRY(nano_cpus(m.args.cpus, m.inputs.cpu_count));
+  limits.cpu_shares = m.args.cpu_shares;
+  limits.cpu_period = m.args.cpu_period;
+  limits.cpu_quota = m.args.cpu_quota;
+  if (limits.nano_cpus && (limits.cpu_period || limits.cpu_quota)) return invalid("Conflicting options: Nano CPUs and CPU Period cannot both be set");
+  constexpr int64_t kDefaultPids = 2048;
+  limits.pids = m.args.pids_limit.value_or(kDefaultPids);
+  if (*limits.pids <= 0) limits.pids.reset();
+  if (m.args.blkio_weight) {
+    if (*m.args.blkio_weight != 0 && (*m.args.blkio_weight < 10 || *m.args.blkio_weight > 1000)) return invalid("Range of blkio weight is from 10 to 1000");
+    if (*m.args.blkio_weight != 0) limits.blkio_weight = static_cast<uint16_t>(*m.args.blkio_weight);
+  }
+  limits.cpuset_cpus = m.args.cpuset_cpus;
+  limits.cpuset_mems = m.args.cpuset_mems;
+  limits.oom_kill_disable = m.args.oom_kill_disable;
+  return {};
+}
+
+Result<> set_rest(Maker& m) {
+  ContainerConfig& config = m.config;
+  config.oom_score_adj = m.args.oom_score_adj;
+  if (config.oom_score_adj && (*config.oom_score_adj < -1000 || *config.oom_score_adj > 1000))
+    return invalid(format("Invalid value {}, range for oom score adj is [-1000, 1000]", *config.oom_score_adj));
+  if (!m.args.stop_signal.empty()) TRY(parse_signal(m.args.stop_signal));
+  config.stop_signal = m.args.stop_signal;
+  config.stop_timeout_s = m.args.stop_timeout;
+  auto shm = TRY(bytes(m.args.shm_size, "shm-size", false));
+  if (shm) config.shm_size = static_cast<uint64_t>(*shm);
+  if (!m.args.log_driver.empty()) config.log_driver = m.args.log_driver;
+  if (config.log_driver != "json-file" && config.log_driver != "none")
+    return fail(ErrorKind::Unsupported, format("logger: no log driver named '{}' is registered; use json-file or none", config.log_driver));
+  for (const std::string& option : m.args.log_opt) {
+    size_t equals = option.find('=');
+    std::string key = option.substr(0, equals), value = equals == std::string::npos ? "" : option.substr(equals + 1);
+    if (key != "max-size" && key != "max-file") return invalid(format("unknown log opt '{}' for {} log driver", key, config.log_driver));
+    if (key == "max-size" && value != "-1" && !parse_bytes(value)) return invalid(format("invalid value for max-size: {}", value));
+    if (key == "max-file" && !parse_uint(value, 1, 1000)) return invalid(format("invalid value for max-file: {}", value));
+    config.log_opts[key] = value;
+  }
+  config.cgroup_parent = m.args.cgroup_parent;
+  return {};
+}
+
+}  // namespace
+
+Result<ContainerConfig> make_config(const RunArgs& args, const RunInputs& inputs) {
+  static constexpr Result<> (*kSteps[])(Maker&) = {set_identity, set_modes, set_env, set_labels, set_user, set_mounts,
+                                                   set_namespaces, set_security, set_sysctls, set_limits, set_rest};
+  Maker maker{args, inputs, {}};
+  for (auto step : kSteps) TRY(step(maker));
+  return std::move(maker.config);
+}
+
+static bool has_variable(const std::vector<std::string>& env, std::string_view name) {
+  return std::any_of(env.begin(), env.end(), [&](const std::string& entry) {
+    return entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=';
+  });
+}
+
+static void set_variable(std::vector<std::string>& env, const std::string& entry) {
+  std::string prefix = entry.substr(0, entry.find('=') + 1);
+  for (std::string& existing : env)
+    if (existing.starts_with(prefix)) {
+      existing = entry;
+      return;
+    }
+  env.push_back(entry);
+}
+
+Result<ProcessChoice> choose_process(const ContainerConfig& config, const ImageDefaults& image, std::string_view hostname) {
+  ProcessChoice choice;
+  choice.args = config.entrypoint ? *config.entrypoint : image.entrypoint;
+  const std::vector<std::string>& command = config.command.empty() && !config.entrypoint ? image.command : config.command;
+  choice.args.insert(choice.args.end(), command.begin(), command.end());
+  if (choice.args.empty() || choice.args[0].empty()) return fail(ErrorKind::Invalid, "no command specified");
+  for (const std::string& entry : image.env)
+    if (entry.find('=') != std::string::npos && entry.find('=') != 0) set_variable(choice.env, entry);
+  for (const std::string& entry : config.env) set_variable(choice.env, entry);
+  std::vector<std::string> env;
+  if (!has_variable(choice.env, "PATH")) env.emplace_back("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+  if (!has_variable(choice.env, "HOSTNAME")) env.push_back("HOSTNAME=" + std::string(hostname));
+  if (config.tty && !has_variable(choice.env, "TERM")) env.emplace_back("TERM=xterm");
+  choice.env.insert(choice.env.begin(), env.begin(), env.end());
+  choice.user = config.user.empty() ? image.user : config.user;
+  choice.workdir = config.workdir.empty() ? image.workdir : config.workdir;
+  if (!choice.workdir.starts_with('/')) choice.workdir = "/" + choice.workdir;
+  choice.stop_signal = config.stop_signal.empty() ? image.stop_signal : config.stop_signal;
+  choice.labels = image.labels;
+  for (const auto& [key, value] : config.labels) choice.labels[key] = value;
+  return choice;
+}
+
+}  // namespace hull::engine
