@@ -7,10 +7,25 @@ namespace {
 constexpr const char* kCommon = "Common Commands";
 [[maybe_unused]] constexpr const char* kManagement = "Management Commands";
 constexpr const char* kNamespaces = "Namespace Commands";
-[[maybe_unused]] constexpr const char* kOther = "Commands";
+constexpr const char* kOther = "Commands";
 
 constexpr Command kCommands[] = {
+    {&kRunSyntax, kCommon, run_run},
+    {&kExecSyntax, kCommon, run_exec},
     {&kPsSyntax, kCommon, run_ps},
+    {&kAttachSyntax, kOther, run_attach},
+    {&kCreateSyntax, kOther, run_create},
+    {&kKillSyntax, kOther, run_kill},
+    {&kLogsSyntax, kOther, run_logs},
+    {&kPauseSyntax, kOther, run_pause},
+    {&kRenameSyntax, kOther, run_rename},
+    {&kRestartSyntax, kOther, run_restart},
+    {&kRmSyntax, kOther, run_rm},
+    {&kStartSyntax, kOther, run_start},
+    {&kStopSyntax, kOther, run_stop},
+    {&kUnpauseSyntax, kOther, run_unpause},
+    {&kWaitSyntax, kOther, run_wait},
+    {&kCleanupSyntax, nullptr, run_cleanup},
     {&kUnshareSyntax, kNamespaces, run_unshare},
     {&kNsenterSyntax, kNamespaces, run_nsenter},
     {&kVersionSyntax, kCommon, run_version},

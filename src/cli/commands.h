@@ -6,6 +6,25 @@
 
 namespace hull::cli {
 
+extern const Syntax kRunSyntax, kCreateSyntax, kStartSyntax, kStopSyntax, kRestartSyntax, kKillSyntax,
+    kRmSyntax, kWaitSyntax, kRenameSyntax, kPauseSyntax, kUnpauseSyntax, kExecSyntax, kLogsSyntax, kAttachSyntax,
+    kCleanupSyntax;
+int run_run(const Invocation& call);
+int run_create(const Invocation& call);
+int run_start(const Invocation& call);
+int run_stop(const Invocation& call);
+int run_restart(const Invocation& call);
+int run_kill(const Invocation& call);
+int run_rm(const Invocation& call);
+int run_wait(const Invocation& call);
+int run_rename(const Invocation& call);
+int run_pause(const Invocation& call);
+int run_unpause(const Invocation& call);
+int run_exec(const Invocation& call);
+int run_logs(const Invocation& call);
+int run_attach(const Invocation& call);
+int run_cleanup(const Invocation& call);
+
 extern const Syntax kPsSyntax;
 int run_ps(const Invocation& call);
 
