@@ -15,6 +15,7 @@ constexpr Command kCommands[] = {
     {&kPsSyntax, kCommon, run_ps},
     {&kAttachSyntax, kOther, run_attach},
     {&kCreateSyntax, kOther, run_create},
+    {&kInspectSyntax, kOther, run_inspect},
     {&kKillSyntax, kOther, run_kill},
     {&kLogsSyntax, kOther, run_logs},
     {&kPauseSyntax, kOther, run_pause},
@@ -28,6 +29,7 @@ constexpr Command kCommands[] = {
     {&kCleanupSyntax, nullptr, run_cleanup},
     {&kUnshareSyntax, kNamespaces, run_unshare},
     {&kNsenterSyntax, kNamespaces, run_nsenter},
+    {&kInfoSyntax, kCommon, run_info},
     {&kVersionSyntax, kCommon, run_version},
 };
 

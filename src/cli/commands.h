@@ -25,6 +25,10 @@ int run_logs(const Invocation& call);
 int run_attach(const Invocation& call);
 int run_cleanup(const Invocation& call);
 
+extern const Syntax kInspectSyntax, kInfoSyntax;
+int run_inspect(const Invocation& call);
+int run_info(const Invocation& call);
+
 extern const Syntax kPsSyntax;
 int run_ps(const Invocation& call);
 

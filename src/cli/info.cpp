@@ -1,0 +1,87 @@
+// hull info: this host and this store.
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/template.h"
+#include "engine/engine.h"
+#include "image/store.h"
+#include "kernel/cgroup.h"
+
+namespace hull::cli {
+namespace {
+
+struct InfoArgs { std::string format; };
+constexpr Option kOptions[] = {
+    {'f', "format", Takes::Required, "string", "Format output: 'json' or a Go template", store<&InfoArgs::format>},
+};
+
+Result<json::value> gather() {
+  engine::Engine engine = TRY(engine::Engine::open());
+  engine::ListOptions all;
+  all.all = true;
+  std::vector<engine::Container> containers = TRY(engine.list(all));
+  int64_t running = 0, paused = 0;
+  for (const engine::Container& container : containers) {
+    running += container.state.status == engine::Status::Running;
+    paused += container.state.status == engine::Status::Paused;
+  }
+  image::ImageStore store = TRY(image::ImageStore::open(engine.root()));
+  auto images = TRY(store.list());
+  auto groups = kernel::Cgroups::open();
+  utsname host{};
+  ::uname(&host);
+  auto total = static_cast<int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGESIZE);
+  return json::object{{"Containers", static_cast<int64_t>(containers.size())},
+                      {"ContainersRunning", running},
+                      {"ContainersPaused", paused},
+                      {"ContainersStopped", static_cast<int64_t>(containers.size()) - running - paused},
+                      {"Images", static_cast<int64_t>(images.size())},
+                      {"Driver", "overlay2"},
+                      {"LoggingDriver", "json-file"},
+                      {"CgroupDriver", "cgroupfs"},
+                      {"CgroupVersion", groups && (*groups)->mode() == kernel::CgroupMode::V2 ? "2" : "1"},
+                      {"CgroupMode", groups ? std::string(kernel::cgroup_mode_name((*groups)->mode())) : "none"},
+                      {"KernelVersion", host.release},
+                      {"Architecture", host.machine},
+                      {"OSType", "linux"},
+                      {"NCPU", static_cast<int64_t>(::sysconf(_SC_NPROCESSORS_ONLN))},
+                      {"MemTotal", total},
+                      {"Name", host.nodename},
+                      {"HullRootDir", engine.root()},
+                      {"HullRunDir", engine.run_directory()},
+                      {"ServerVersion", HULL_VERSION}};
+}
+
+std::string lines_of(const json::value& info) {
+  std::string text;
+  for (const auto& member : info.get_object()) {
+    const json::value& v = member.value();
+    text += format(" {}: {}\n", std::string_view(member.key()), v.is_string() ? std::string(v.get_string()) : json::to_text(v));
+  }
+  return text;
+}
+
+Result<std::string> info_text(const InfoArgs& args) {
+  json::value info = TRY(gather());
+  if (args.format.empty()) return lines_of(info);
+  if (args.format == "json") return json::to_text(info) + "\n";
+  Template pattern = TRY(Template::parse(expand_escapes(args.format)));
+  return TRY(pattern.render(info, MissingKey::Error)) + "\n";
+}
+
+}  // namespace
+
+const Syntax kInfoSyntax{.name = "info", .synopsis = "[OPTIONS]", .summary = "Display system-wide information", .options = kOptions, .max_operands = 0};
+
+int run_info(const Invocation& call) {
+  InfoArgs args;
+  std::vector<std::string_view> operands;
+  if (auto code = begin(call, kInfoSyntax, &args, operands)) return *code;
+  Result<std::string> text = info_text(args);
+  if (!text) return report("", text.error());
+  print(*text);
+  return 0;
+}
+
+}  // namespace hull::cli
