@@ -51,7 +51,7 @@ void sweep(const Layout& layout, const std::string& directory, bool ephemeral) {
     if (ephemeral && path_exists(layout.record_directory(id, false))) continue;  // a durable container's runtime part
     auto lock = RecordLock::try_take(path);
     if (!lock || !*lock || path_exists(path + "/config.json")) continue;
-    if (kernel::Cgroups* cgroups = host_cgroups()) (void)cgroups->remove("/hull/" + id, 100);
+    if (kernel::Cgroups* cgroups = host_cgroups(); cgroups && !cgroups->remove("/hull/" + id, 100)) continue;  // next time
     if (auto store = image::ImageStore::open(layout.root)) (void)store->remove_snapshot(id);
     (void)remove_tree(layout.runtime_directory(id));
     (void)remove_tree(path);

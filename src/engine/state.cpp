@@ -89,7 +89,7 @@ Result<> end_cgroup(const Record& record, bool want_oom, bool* oom_killed) {
   auto removed = cgroups->remove(path, own_pids ? 200 : 5000);
   if (removed) return {};
   auto group = cgroups->find(path);  // something entered late, by exec
-  if (!group) return {};
+  if (!group) return removed;
   TRY((*group)->kill());
   return cgroups->remove(path);
 }

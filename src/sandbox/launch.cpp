@@ -215,6 +215,9 @@ Result<pid_t> start_under_parent(Launch& launch) {
     launch.pidfd = Fd(static_cast<int>(::syscall(SYS_pidfd_open, launch.pid, 0)));
     if (launch.pidfd) return parent.pid;
     launch.error = Error::from_errno("pidfd_open", launch.pid_text);
+    // The process was killed and reaped already: its parent runs, and would wait for us while we wait for it.
+    Fd program(static_cast<int>(::syscall(SYS_pidfd_open, parent.pid, 0)));
+    ::syscall(SYS_pidfd_send_signal, program.get(), SIGKILL, nullptr, 0);
   }
   TRY(reap(parent.pid));
   return fail(*launch.error);
