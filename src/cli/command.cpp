@@ -18,7 +18,7 @@ int bad_option(const Invocation& call, const Syntax& syntax, const Error& error)
   if (syntax.dialect == Dialect::UtilLinux) {
     std::string name = message_prefix(call, syntax);
     print_error(format("{}: {}", name, error.text()));
-    print_error(format("Try '{} --help' for more information.", name));
+    if (error.errno_value() == kSyntaxErrno) print_error(format("Try '{} --help' for more information.", name));
     return kExitFailure;
   }
   print_error(error.text());

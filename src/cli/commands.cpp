@@ -29,6 +29,7 @@ constexpr Command kCommands[] = {
     {&kCleanupSyntax, nullptr, run_cleanup},
     {&kUnshareSyntax, kNamespaces, run_unshare},
     {&kNsenterSyntax, kNamespaces, run_nsenter},
+    {&kLsnsSyntax, kNamespaces, run_lsns},
     {&kInfoSyntax, kCommon, run_info},
     {&kVersionSyntax, kCommon, run_version},
 };

@@ -32,9 +32,10 @@ int run_info(const Invocation& call);
 extern const Syntax kPsSyntax;
 int run_ps(const Invocation& call);
 
-extern const Syntax kUnshareSyntax, kNsenterSyntax;
+extern const Syntax kUnshareSyntax, kNsenterSyntax, kLsnsSyntax;
 int run_unshare(const Invocation& call);
 int run_nsenter(const Invocation& call);
+int run_lsns(const Invocation& call);
 
 extern const Syntax kVersionSyntax;
 int run_version(const Invocation& call);

@@ -40,7 +40,7 @@ class Parser {
   void take_rest() {
     while (!cursor_.done()) parsed_.operands.push_back(cursor_.take());
   }
-  static tl::unexpected<Error> invalid(std::string text) { return fail(ErrorKind::Invalid, std::move(text)); }
+  static tl::unexpected<Error> invalid(std::string text) { return fail(Error(ErrorKind::Invalid, std::move(text), kSyntaxErrno)); }
 
   Result<> long_option(std::string_view body) {
     size_t equals = body.find('=');

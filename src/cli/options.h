@@ -62,6 +62,8 @@ struct Parsed {
 
 // Parses `arguments` (without the command's own name) and applies each option in order. Errors are of kind Invalid
 // with the dialect's own text ("unknown flag: --foo", "unrecognized option '--foo'").
+// Those about the syntax itself, not about a value, carry kSyntaxErrno: util-linux points to --help only then.
+constexpr int kSyntaxErrno = 22;  // EINVAL
 Result<Parsed> parse_options(const Syntax& syntax, std::span<char* const> arguments, void* target);
 
 // The text of --help; `program` is how the user called it ("hull run", "unshare").

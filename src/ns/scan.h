@@ -8,7 +8,8 @@ namespace hull::ns {
 
 struct ScanRequest {
   KindMask kinds = kAllKinds;
-  bool process_facts = true;  // ppid and uid of the processes
+  bool parents = true;        // of the processes
+  bool users = true;          // whose they are
   bool threads = false;       // namespaces entered by a thread that is not its process's first
   bool descriptors = false;   // open namespace files
   bool sockets = false;       // net namespaces of sockets (asks each socket: only as root)
