@@ -59,14 +59,14 @@ Result<> after_start(const Layout& layout, const Record& record) {
   return Records(layout).sync(record);
 }
 
-// The container has ended and told us so: the clean-up is ours, and the shim is free to go meanwhile.
+// The container has ended and told us so: the clean-up is ours. The shim goes meanwhile and takes the container's
+// mounts along; nobody waits for that.
 Result<> end_foreground(const Layout& layout, const Record& record, Started& started) {
   char done = shim::kDone;
   (void)::send(started.shim.get(), &done, 1, MSG_NOSIGNAL);
   Place place{record.id, record.config.rm};
   Result<> settled;
   if (auto lock = RecordLock::take(layout.record_directory(record.id, record.config.rm)); lock) settled = settle(layout, place, record);
-  while (::waitpid(started.shim_pid, nullptr, 0) < 0 && errno == EINTR) {}
   return settled;
 }
 

@@ -240,7 +240,7 @@ Result<> open_joined(Launch& launch) {
     launch.joined.push_back(std::move(ns));
   }
   if ((launch.plan.join_target & CLONE_NEWTIME) == 0) return {};
-  constexpr unsigned long kPidfdGetTimeNamespace = 0xff08;  // _IO(0xff, 8), Linux 6.11
+  constexpr unsigned long kPidfdGetTimeNamespace = 0xff07;  // _IO(0xff, 7), Linux 6.11
   launch.time_ns = Fd(::ioctl(launch.io.target_pidfd, kPidfdGetTimeNamespace, 0));
   if (!launch.time_ns) return fail_errno("ioctl", "PIDFD_GET_TIME_NAMESPACE");
   return {};

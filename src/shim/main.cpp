@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -83,13 +84,25 @@ void listen_for_clients() {
   int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  strcpy(address.sun_path, kSocketName);
+  memcpy(address.sun_path, kSocketName, strlen(kSocketName) + 1);
   umask(0177);
   bool bound = bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && listen(fd, 8) == 0;
   umask(077);
   if (bound) shim.listener = fd;
   else close(fd);
   if (chdir("/") != 0) return;  // pin no directory by standing in it
+}
+
+// KERNEL: the last process of a mount namespace takes its mounts apart before its parent hears of its end, and waits
+// for an RCU grace period in doing so; do_exit, put_mnt_ns. As long as we hold the namespace too, the exit is reported
+// first and the mounts go when we do. PIDFD_GET_MNT_NAMESPACE, since 6.11; without it the report comes later, no more.
+void hold_mount_namespace() {
+  constexpr unsigned long kPidfdGetMntNamespace = 0xff03;
+  int pidfd = static_cast<int>(syscall(SYS_pidfd_open, shim.options.pid, 0));
+  if (pidfd < 0) return;
+  int held = ioctl(pidfd, kPidfdGetMntNamespace, 0);  // close-on-exec; ours until we end
+  static_cast<void>(held);
+  close(pidfd);
 }
 
 // Refused without CAP_SYS_RESOURCE, which is no reason to stop.
@@ -110,6 +123,7 @@ int main(int argc, char** argv) {
   prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   set_signals();
   take_descriptors();
+  hold_mount_namespace();
   listen_for_clients();
   protect_from_oom_killer();
   reap(shim);  // it may have ended before we listened for SIGCHLD
