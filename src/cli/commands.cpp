@@ -9,6 +9,11 @@ constexpr const char* kCommon = "Common Commands";
 constexpr const char* kNamespaces = "Namespace Commands";
 constexpr const char* kOther = "Commands";
 
+constexpr Command kNsCommands[] = {
+    {&kNsDiffSyntax, kOther, run_ns_diff},
+    {&kNsShowSyntax, kOther, run_ns_show},
+};
+
 constexpr Command kCommands[] = {
     {&kRunSyntax, kCommon, run_run},
     {&kExecSyntax, kCommon, run_exec},
@@ -27,6 +32,7 @@ constexpr Command kCommands[] = {
     {&kUnpauseSyntax, kOther, run_unpause},
     {&kWaitSyntax, kOther, run_wait},
     {&kCleanupSyntax, nullptr, run_cleanup},
+    {&kNsSyntax, kNamespaces, nullptr, kNsCommands},
     {&kUnshareSyntax, kNamespaces, run_unshare},
     {&kNsenterSyntax, kNamespaces, run_nsenter},
     {&kLsnsSyntax, kNamespaces, run_lsns},
@@ -35,6 +41,8 @@ constexpr Command kCommands[] = {
 };
 
 }  // namespace
+
+const Syntax kNsSyntax{.name = "ns", .synopsis = "COMMAND", .summary = "See, show and compare namespaces"};
 
 std::span<const Command> commands() { return kCommands; }
 

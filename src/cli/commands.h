@@ -29,6 +29,10 @@ extern const Syntax kInspectSyntax, kInfoSyntax;
 int run_inspect(const Invocation& call);
 int run_info(const Invocation& call);
 
+extern const Syntax kNsSyntax, kNsShowSyntax, kNsDiffSyntax;
+int run_ns_show(const Invocation& call);
+int run_ns_diff(const Invocation& call);
+
 extern const Syntax kPsSyntax;
 int run_ps(const Invocation& call);
 
