@@ -140,7 +140,7 @@ Result<Outcome> Engine::exec(std::string_view container, const ExecOptions& opti
   outcome.id = target.record.id;
   outcome.detached = options.detach;
   if (auto released = launched.go(); !released) {
-    outcome.exit_code = exit_code_of_start_failure(released.error());
+    outcome.exit_code = exit_code_of_command_failure(released.error());
     outcome.error = std::move(released).error();
     return outcome;
   }

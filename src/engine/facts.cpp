@@ -26,7 +26,7 @@ Result<> join_container(const Layout& layout, const kernel::NsInfo& info, const 
   Standing standing = stand(layout, place);
   const char* word = info.kind == NsKind::Net ? "network" : info.name;
   if (!standing.state.running())
-    return fail(ErrorKind::Conflict, format("cannot join {} of a non running container: {}", word, place.id));
+    return fail(ErrorKind::Conflict, format("cannot join {} of a non running container: {} ({})", word, ns.target, place.id));
   facts.oci.join_paths[static_cast<size_t>(info.kind)] = format("/proc/{}/ns/{}", standing.state.pid, info.name);
   facts.targets.push_back(std::move(standing.pidfd));
   if (info.kind != NsKind::Net) return {};

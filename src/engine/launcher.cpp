@@ -178,6 +178,13 @@ Result<Prepared> prepare_start(const Layout& layout, const Record& record, const
   return prepared;
 }
 
+// As the user gave it, for errors.
+static std::string profile_name(const ContainerConfig& config) {
+  for (const std::string& option : config.security_opt)
+    if (option.starts_with("seccomp=") || option.starts_with("seccomp:")) return "seccomp profile " + option.substr(8);
+  return "seccomp profile";
+}
+
 Result<SeccompProgram> container_seccomp(const Record& record) {
   const SeccompChoice& choice = record.config.seccomp;
   if (record.config.privileged && choice.kind == SeccompChoice::Kind::Default) return SeccompProgram{};
@@ -185,7 +192,7 @@ Result<SeccompProgram> container_seccomp(const Record& record) {
   kernel::CapMask available = TRY(kernel::host_capabilities());
   kernel::CapMask capabilities = TRY(container_capabilities(record.config, available));
   if (choice.kind == SeccompChoice::Kind::Default) return SeccompProgram{TRY(kernel::default_seccomp_filter(capabilities)), 0};
-  oci::Seccomp profile = TRY(kernel::parse_docker_seccomp_profile(choice.profile, capabilities, "seccomp profile",
+  oci::Seccomp profile = TRY(kernel::parse_docker_seccomp_profile(choice.profile, capabilities, profile_name(record.config),
                                                                   kernel::host_kernel_version()));
   kernel::SeccompFilter filter = TRY(kernel::compile_seccomp(profile));
   if (filter.notifies) return fail(ErrorKind::Unsupported, "seccomp profile: SCMP_ACT_NOTIFY needs a listener, which run has none of");
@@ -226,6 +233,7 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
   wires = Wires();  // the container's and the shim's ends: theirs alone from here on
   Result<> released = check_targets(prepared.facts);
   if (released) released = note_running(layout, record, launched);
+  prepared.released = released.has_value();
   if (released) released = launched.go();
   if (!released) {
     // The shim sees the end, and leaves the rest to us because our socket says so.
@@ -252,7 +260,7 @@ Result<std::string> find_shim() {
   return fail(ErrorKind::NotFound, format("hull-shim is neither in {} nor in {}/../libexec/hull; install hull whole", directory, directory));
 }
 
-int exit_code_of_start_failure(const Error& error) {
+int exit_code_of_command_failure(const Error& error) {
   switch (error.errno_value()) {
     case ENOENT: return 127;
     case EACCES: case EISDIR: case ENOEXEC: case ENOTDIR: return 126;

@@ -18,6 +18,7 @@ struct Prepared {
   oci::Spec spec;
   sandbox::PlanOptions options;
   sandbox::LaunchPlan plan;  // after compile()
+  bool released = false;     // the process was let go: what fails from there on is the container's own command
 };
 
 struct Root {  // the container's root: an overlay, or a directory with --rootfs
@@ -60,6 +61,6 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
 Result<std::string> find_shim();
 
 // 127 when something was not there, 126 when it may not or cannot be executed, else 125 (docker's rule).
-int exit_code_of_start_failure(const Error& error);
+int exit_code_of_command_failure(const Error& error);
 
 }  // namespace hull::engine

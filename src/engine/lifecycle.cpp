@@ -1,6 +1,7 @@
 // stop, kill, pause, wait, rename, rm: what happens to a container that exists. None holds the record's lock while it
 // waits for a process.
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -62,6 +63,28 @@ Result<> kill_hard(const Layout& layout, const Found& found) {
   return send_signal(found.standing.pidfd, SIGKILL);
 }
 
+// Who ends a container cleans up after it: the shim is told so, and is waited for until it is gone. Without this it
+// would start a `hull` of its own for the same work. Nothing is lost if the shim is dead or does not answer.
+class TakeOver {
+ public:
+  TakeOver(const Layout& layout, const Found& found) {
+    if (found.standing.state.shim_pid == 0) return;
+    auto shim = connect_shim(layout.runtime_directory(found.record.id), shim::kWantExit);
+    if (!shim) return;
+    char message = shim::kDone;
+    if (::send(shim->get(), &message, 1, MSG_NOSIGNAL) == 1) shim_ = std::move(*shim);
+  }
+  void wait_until_gone() {
+    constexpr int kPatienceMs = 2000;
+    char message[64];
+    pollfd entry{shim_.get(), POLLIN, 0};
+    while (shim_ && ::poll(&entry, 1, kPatienceMs) > 0 && ::recv(shim_.get(), message, sizeof message, MSG_DONTWAIT) > 0) {}
+  }
+
+ private:
+  Fd shim_;
+};
+
 Result<int> stop_signal(const Record& record, std::string_view given) {
   if (!given.empty()) return parse_signal(given);
   if (!record.config.stop_signal.empty()) return parse_signal(record.config.stop_signal);
@@ -93,12 +116,14 @@ Result<> Engine::stop(std::string_view container, std::optional<int64_t> timeout
   int number = TRY(stop_signal(found.record, signal));
   if (!found.standing.state.running()) return settle_now(layout, found);
   int64_t seconds = timeout_s.value_or(found.record.config.stop_timeout_s.value_or(kDefaultStopSeconds));
+  TakeOver shim(layout, found);
   TRY(thaw(layout, found));
   TRY(send_signal(found.standing.pidfd, number));
   if (!wait_for_end(found.standing.pidfd, seconds < 0 ? -1 : seconds * 1000)) {
     TRY(kill_hard(layout, found));
     wait_for_end(found.standing.pidfd, -1);
   }
+  shim.wait_until_gone();
   return settle_now(layout, found);
 }
 
@@ -115,9 +140,11 @@ Result<> Engine::kill(std::string_view container, std::string_view signal) const
   if (!found.standing.state.running())
     return fail(not_running(format("cannot kill container: {}", container).c_str(), found.record));
   if (number != SIGKILL) return send_signal(found.standing.pidfd, number);
+  TakeOver shim(layout, found);
   TRY(kill_hard(layout, found));
   // As docker: after a kill the container is seen as ended.
   wait_for_end(found.standing.pidfd, 10000);
+  shim.wait_until_gone();
   return settle_now(layout, found);
 }
 
@@ -173,8 +200,10 @@ Result<> Engine::remove(std::string_view container, bool force, bool) const {
       return fail(ErrorKind::Conflict,
                   format("cannot remove container \"/{}\": container is {}: stop the container before removing or force remove",
                          found.record.name, status_name(found.standing.state.status)));
+    TakeOver shim(layout, found);
     TRY(kill_hard(layout, found));
     wait_for_end(found.standing.pidfd, -1);
+    shim.wait_until_gone();
   }
   auto lock = RecordLock::take(Records(layout).directory(found.place));
   if (!lock) return lock.error().kind() == ErrorKind::NotFound ? Result<>() : fail(std::move(lock).error());

@@ -99,6 +99,15 @@ bool matches_all(const Container& container, const ListOptions& options, const F
   return true;
 }
 
+std::vector<Container> all_containers(const Layout& layout) {
+  Records records(layout);
+  std::vector<Container> found;
+  for (const Place& place : records.all())
+    if (auto record = records.load(place))  // else it is being made or removed
+      found.push_back(make_container(layout, place, std::move(*record), stand(layout, place).state));
+  return found;
+}
+
 bool shows_stopped(const ListOptions& options) {
   return options.all || options.last ||
          std::any_of(options.filters.begin(), options.filters.end(),
@@ -123,18 +132,14 @@ Result<Container> Engine::inspect(std::string_view container) const {
 }
 
 Result<std::vector<Container>> Engine::list(const ListOptions& options) const {
-  Layout layout{root_, run_};
-  Records records(layout);
   TRY(check_filters(options));
+  (void)clean_up_all();  // what could not be dealt with is listed as it stands
   FilterContext context;
   for (const auto& [key, value] : options.filters)
     if (key == "before" || key == "since")
       (key == "before" ? context.before_created : context.since_created) = TRY(inspect(value)).record.created;
   std::vector<Container> found;
-  for (const Place& place : records.all()) {
-    auto record = records.load(place);
-    if (!record) continue;  // being made or being removed
-    Container container = make_container(layout, place, std::move(*record), stand(layout, place).state);
+  for (Container& container : all_containers(Layout{root_, run_})) {
     if (!container.state.running() && !shows_stopped(options)) continue;
     if (matches_all(container, options, context)) found.push_back(std::move(container));
   }
@@ -153,8 +158,8 @@ Result<pid_t> Engine::pid_of(std::string_view container) const {
 
 Result<std::vector<Engine::Label>> Engine::running() const {
   std::vector<Label> labels;
-  for (const Container& container : TRY(list()))
-    labels.push_back({container.record.id, container.record.name, container.state.pid});
+  for (const Container& container : all_containers(Layout{root_, run_}))
+    if (container.state.running()) labels.push_back({container.record.id, container.record.name, container.state.pid});
   return labels;
 }
 

@@ -45,7 +45,7 @@ Result<Started> start_locked(const Layout& layout, const Record& record, const S
   };
   auto started = attempt();
   if (started) return started;
-  outcome.exit_code = exit_code_of_start_failure(started.error());
+  outcome.exit_code = prepared && prepared->released ? exit_code_of_command_failure(started.error()) : 125;
   (void)note_failed_start(layout, record, started.error(), outcome.exit_code);
   return started;
 }

@@ -18,7 +18,7 @@ int64_t monotonic_seconds() {
 void Clients::add(int fd, uint8_t wants, bool primary) {
   for (Client& client : clients_) {
     if (client.fd >= 0) continue;
-    client = Client{fd, wants, primary, false, 0};
+    client = Client{fd, wants, primary, false, false, 0};
     ++count_;
     return;
   }
@@ -79,6 +79,12 @@ void Clients::resume(Client& client) {
 void Clients::drop_stalled(int64_t now) {
   for (Client& client : clients_)
     if (client.pending && !client.primary && client.since != 0 && now - client.since >= kStallSeconds) drop(client);
+}
+
+bool Clients::somebody_cleans() const {
+  for (const Client& client : clients_)
+    if (client.fd >= 0 && client.cleans) return true;
+  return false;
 }
 
 bool Clients::primary_connected() const {

@@ -16,6 +16,7 @@ struct Client {
   int fd = -1;
   uint8_t wants = 0;    // kWantStdout, …
   bool primary = false; // the foreground run
+  bool cleans = false;  // said that it cleans up after the end
   bool pending = false; // has not taken the message in flight
   int64_t since = 0;    // when it began to be pending, monotonic seconds
 };
@@ -34,6 +35,7 @@ class Clients {
   void drop_stalled(int64_t now);
   bool any() const { return count_ > 0; }
   bool primary_connected() const;
+  bool somebody_cleans() const;
   bool input_lost() const { return input_lost_; }  // one that could send input has gone
 
   Client* begin() { return clients_; }

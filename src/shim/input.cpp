@@ -37,7 +37,7 @@ static void take_message(Shim& shim, Client& client, size_t size) {
       if (size >= 2 && !client.primary) client.wants = static_cast<uint8_t>(message[1]);
       return;
     case kDone:
-      shim.others_clean_up = shim.others_clean_up || client.primary;
+      client.cleans = true;
       return;
     case kResize:
       if (size < 1 + sizeof(ResizeMessage)) return;

@@ -136,7 +136,7 @@ void run_loop(Shim& shim) {
   tell_exit(shim);
   while (shim.clients.blocked()) turn(shim);
   // The foreground run says that it cleans up, or goes away without a word.
-  while (shim.clients.primary_connected() && !shim.others_clean_up) turn(shim);
+  while (shim.clients.primary_connected() && !shim.clients.somebody_cleans()) turn(shim);
 }
 
 }  // namespace hull::shim

@@ -128,6 +128,6 @@ int main(int argc, char** argv) {
   protect_from_oom_killer();
   reap(shim);  // it may have ended before we listened for SIGCHLD
   run_loop(shim);
-  if (shim.others_clean_up) return 0;
+  if (shim.clients.somebody_cleans()) return 0;
   become_cleanup(shim.options);
 }

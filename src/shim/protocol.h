@@ -7,8 +7,9 @@
 //    |<- '1' bytes, '2' bytes ------------------ |   output, as it is read; a terminal has only '1'
 //    |-- 'I' bytes, 'C', 'R' rows columns ------>|   input, end of input, terminal size
 //    |<- 'X' code signal ----------------------- |   last, after the exit record is on disk
-//    |-- 'D' ------------------------------------>|   by the foreground run alone: it cleans up itself. If its socket
-//                                                 |   closes without, the shim becomes `hull __cleanup ID`
+//    |-- 'D' ------------------------------------>|   the client cleans up itself: a foreground run after 'X', stop and
+//                                                 |   rm before. Without, or if its socket closes before the end, the
+//                                                 |   shim becomes `hull __cleanup ID`
 //
 // Arguments: hull-shim ID PID KEY=VALUE…  (keys: tty, log, max-size, max-file, primary, stdin-once, hull, root, run)
 #pragma once

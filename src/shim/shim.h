@@ -45,7 +45,6 @@ struct Shim {
   bool ended = false;       // the first process has ended
   int exit_code = 0, exit_signal = 0;
   bool recorded = false;
-  bool others_clean_up = false;  // the foreground run said so
   int64_t last_progress = 0;
   // Input that the container has not taken yet; only one client's message at a time.
   char input_data[kMaxInput + 1];

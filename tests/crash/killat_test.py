@@ -121,32 +121,32 @@ def _pids(name):
 
 def test_a_container_outlives_its_shim_or_is_reported_ended():
     warm()
-    hull("run", "-d", "--name=c", "--net=none", "busybox", "sleep", "600").ok()
-    pid = int(hull("inspect", "-f", "{{.State.Pid}}", "c").ok().line)
+    hull("run", "-d", "--name=cc", "--net=none", "busybox", "sleep", "600").ok()
+    pid = int(hull("inspect", "-f", "{{.State.Pid}}", "cc").ok().line)
     shims = list(_pids("hull-shim"))
     check(len(shims) == 1, f"expected one hull-shim, found {shims}")
     os.kill(shims[0], 9)
-    status = eventually(lambda: hull("inspect", "-f", "{{.State.Status}}", "c").ok().line, 2)
+    status = eventually(lambda: hull("inspect", "-f", "{{.State.Status}}", "cc").ok().line, 2)
     alive = os.path.exists(f"/proc/{pid}") and "Z" not in open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0]
     check(status in ("running", "exited", "dead"), f"status {status}")
     check((status == "running") == alive, f"status is {status} while the process is {'alive' if alive else 'gone'}")
-    hull("rm", "-f", "c").ok()
+    hull("rm", "-f", "cc").ok()
 
 
 def test_a_killed_first_process_is_reported_as_137():
     warm()
-    hull("run", "-d", "--name=c", "--net=none", "busybox", "sleep", "600").ok()
-    os.kill(int(hull("inspect", "-f", "{{.State.Pid}}", "c").ok().line), 9)
-    eventually(lambda: hull("inspect", "-f", "{{.State.Status}}", "c").ok().line == "exited", 3, "status exited")
-    check(hull("inspect", "-f", "{{.State.ExitCode}}", "c").ok().line == "137", "exit code 137")
-    hull("rm", "c").ok()
+    hull("run", "-d", "--name=cc", "--net=none", "busybox", "sleep", "600").ok()
+    os.kill(int(hull("inspect", "-f", "{{.State.Pid}}", "cc").ok().line), 9)
+    eventually(lambda: hull("inspect", "-f", "{{.State.Status}}", "cc").ok().line == "exited", 3, "status exited")
+    check(hull("inspect", "-f", "{{.State.ExitCode}}", "cc").ok().line == "137", "exit code 137")
+    hull("rm", "cc").ok()
 
 
 def test_a_killed_foreground_hull_leaves_the_container_listed():
     warm()
     import subprocess
     import time
-    child = subprocess.Popen([binary(), "run", "--name=c", "--net=none", "busybox", "sleep", "600"], env=environment(),
+    child = subprocess.Popen([binary(), "run", "--name=cc", "--net=none", "busybox", "sleep", "600"], env=environment(),
                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     ledger.KNOWN_CHILDREN.add(child.pid)
     try:
@@ -156,8 +156,8 @@ def test_a_killed_foreground_hull_leaves_the_container_listed():
         child.kill()
         child.wait()
         ledger.KNOWN_CHILDREN.discard(child.pid)
-    check(hull("inspect", "-f", "{{.State.Status}}", "c").ok().line == "running", "it runs on")
-    hull("rm", "-f", "c").ok()
+    check(hull("inspect", "-f", "{{.State.Status}}", "cc").ok().line == "running", "it runs on")
+    hull("rm", "-f", "cc").ok()
 
 
 for _name in [name for name in list(globals()) if name.startswith("test_")]:

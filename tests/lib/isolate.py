@@ -66,7 +66,7 @@ def make_cgroups(name):
         made.append(path)
         for knob in ("cpuset.cpus", "cpuset.mems"):  # an empty v1 cpuset takes no process
             if os.path.exists(f"{path}/{knob}") and os.path.exists(f"{path}/tasks"):
-                with open(f"{top}/{knob}") as source, open(f"{path}/{knob}", "w") as target:
+                with open(f"{os.path.dirname(path)}/{knob}") as source, open(f"{path}/{knob}", "w") as target:
                     target.write(source.read())
     return made
 

@@ -56,7 +56,10 @@ class Worker:
     def __init__(self, host):
         Worker.count += 1
         self.host = host
-        self.cgroups = [] if host else isolate.make_cgroups(f"hull-tests-{os.getpid()}-{Worker.count}")
+        name = f"hull-tests-{os.getpid()}-{Worker.count}"
+        self.cgroups = [] if host else isolate.make_cgroups(name)
+        if not host:  # the parent of all containers' groups stays, as /docker does: no test's leak
+            isolate.make_cgroups(f"{name}/hull")
         self.child = subprocess.Popen([sys.executable, "-m", "lib.worker", "host" if host else "own", *self.cgroups],
                                       cwd=TESTS, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
                                       start_new_session=True)
