@@ -33,6 +33,13 @@ extern const Syntax kNsSyntax, kNsShowSyntax, kNsDiffSyntax;
 int run_ns_show(const Invocation& call);
 int run_ns_diff(const Invocation& call);
 
+extern const Syntax kImagesSyntax, kImportSyntax, kLoadSyntax, kRmiSyntax, kContainerSyntax, kImageSyntax, kNsLsSyntax;
+int run_images(const Invocation& call);
+int run_import(const Invocation& call);
+int run_load(const Invocation& call);
+int run_rmi(const Invocation& call);
+int run_ns_ls(const Invocation& call);
+
 extern const Syntax kPsSyntax;
 int run_ps(const Invocation& call);
 

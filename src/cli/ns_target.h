@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,7 +20,15 @@ struct NsTarget {
 };
 
 Result<NsTarget> find_ns_target(std::string_view text);
-// "container NAME" or "process N (NAME)" for the owner of a process.
-std::string owner_label(pid_t pid);
+// Whose a process is: "container NAME" for ours, another engine's container or a systemd unit by its cgroup, else
+// "process N (NAME)". Our containers are looked up once.
+class OwnerLabels {
+ public:
+  OwnerLabels();
+  std::string of(pid_t pid) const;
+
+ private:
+  std::map<uint64_t, std::string> names_;  // mount namespace's inode to the container's name
+};
 
 }  // namespace hull::cli
