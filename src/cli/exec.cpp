@@ -16,7 +16,7 @@ struct ExecArgs {
 template <auto Member>
 Result<> set(void* target, const Option&, std::optional<std::string_view> value) {
   auto& member = static_cast<ExecArgs*>(target)->options.*Member;
-  if constexpr (std::is_same_v<std::remove_reference_t<decltype(member)>, bool>) member = *value == "true";
+  if constexpr (std::is_same_v<std::remove_reference_t<decltype(member)>, bool>) member = !value || *value == "true";
   else if constexpr (std::is_same_v<std::remove_reference_t<decltype(member)>, std::string>) member = std::string(*value);
   else member.emplace_back(*value);
   return {};

@@ -210,14 +210,13 @@ int parent_body(void* context) {
 
 Result<pid_t> start_under_parent(Launch& launch) {
   auto parent = TRY(kernel::clone_sharing_memory({0, -1, false}, parent_body, &launch));
-  launch.pidfd = Fd();  // its number belonged to the parent's own table
+  (void)launch.pidfd.release();  // a number of the parent's own table
   if (!launch.error) {
     launch.pidfd = Fd(static_cast<int>(::syscall(SYS_pidfd_open, launch.pid, 0)));
-    if (launch.pidfd) return parent.pid;
-    launch.error = Error::from_errno("pidfd_open", launch.pid_text);
-    // The process was killed and reaped already: its parent runs, and would wait for us while we wait for it.
-    Fd program(static_cast<int>(::syscall(SYS_pidfd_open, parent.pid, 0)));
-    ::syscall(SYS_pidfd_send_signal, program.get(), SIGKILL, nullptr, 0);
+    // Gone already: a step failed, and its report waits for us (launch() reads it).
+    if (launch.pidfd || errno == ESRCH) return parent.pid;
+    launch.error = Error::from_errno("pidfd_open", "the container's process");
+    launch.control.reset();  // hull-init, which waits for our word, ends with it, and the shim with hull-init
   }
   TRY(reap(parent.pid));
   return fail(*launch.error);
@@ -313,6 +312,10 @@ Result<Launched> launch(const LaunchPlan& plan, const LaunchIo& io) {
   launched.pid_ = launch.pid;
   launched.pidfd_ = std::move(launch.pidfd);
   launched.control_ = std::move(launch.control);
+  if (!launched.pidfd_) {
+    TRY(launched.go());
+    return fail(ErrorKind::System, "the container's process ended before it was known");
+  }
   if ((plan.new_namespaces & CLONE_NEWUSER) != 0) {
     TRY(write_id_maps(plan, launch.pid));
     TRY(send_maps_done(launch, launched.control_));
@@ -348,8 +351,10 @@ Result<> Launched::go() {
   alignas(WireTrace) char message[sizeof(WireTrace) * 512];
   for (;;) {
     ssize_t got = ::recv(control_.get(), message, sizeof message, 0);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0 && errno != ECONNRESET) return fail_errno("recv", "control socket");
+    // KERNEL: a peer that closed with our byte unread makes the first recv say ECONNRESET, although its report waits
+    // behind it; af_unix.c, unix_release_sock. The next one gives the report, or the end.
+    if (got < 0 && (errno == EINTR || errno == ECONNRESET)) continue;
+    if (got < 0) return fail_errno("recv", "control socket");
     if (got <= 0) break;
     WireTrace mark;
     std::memcpy(&mark, message, sizeof mark);

@@ -50,10 +50,10 @@ def test_a_record_that_does_not_fit_is_not_half_written():
                     filler.flush()
             except OSError:
                 pass
-        result = hull("run", "-d", "--name=c", "--net=none", "busybox", "sleep", "60", env=env)
+        result = hull("run", "-d", "--name=cc", "--net=none", "busybox", "sleep", "60", env=env)
         result.fails(125).one_line_error()
         os.unlink(f"{path}/filler")
         equal(hull("ps", "-aq", env=env).ok().out, "", "containers after a start on a full disk")
-        hull("run", "--rm", "--name=c", "--net=none", "busybox", "echo", "works", env=env).ok().out_is("works\n")
+        hull("run", "--rm", "--name=cc", "--net=none", "busybox", "echo", "works", env=env).ok().out_is("works\n")
     finally:
         isolate.umount(path)
