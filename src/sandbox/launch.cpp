@@ -216,7 +216,8 @@ Result<pid_t> start_under_parent(Launch& launch) {
     // Gone already: a step failed, and its report waits for us (launch() reads it).
     if (launch.pidfd || errno == ESRCH) return parent.pid;
     launch.error = Error::from_errno("pidfd_open", "the container's process");
-    launch.control.reset();  // hull-init, which waits for our word, ends with it, and the shim with hull-init
+    launch.control.reset();         // hull-init, which waits for our word, ends with it
+    ::kill(parent.pid, SIGKILL);    // our own child, not reaped: the number is its own
   }
   TRY(reap(parent.pid));
   return fail(*launch.error);
