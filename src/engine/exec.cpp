@@ -2,6 +2,9 @@
 // joined through its pidfd and its cgroup entered by the process itself.
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <cerrno>
 
 #include "base/text.h"
 #include "engine/engine.h"
@@ -103,6 +106,15 @@ Result<CgroupWay> find_cgroup(const Record& record) {
   return way;
 }
 
+// KERNEL: a pid namespace ends only when all its processes are reaped, and one whose parent is outside waits for that
+// parent; zap_pid_ns_processes. So what outlives `hull exec -d` gets a shim as its parent, which does nothing but reap.
+Result<sandbox::ParentProgram> reaping_parent(const Record& record) {
+  sandbox::ParentProgram shim;
+  shim.path = TRY(find_shim());
+  shim.arguments = {"hull-shim", record.id, "%pid"};
+  return shim;
+}
+
 Result<sandbox::LaunchPlan> plan_exec(const Target& target, const ExecOptions& options, size_t cgroup_files) {
   oci::Process process = TRY(exec_process(target, options));
   sandbox::ExecPlanOptions plan_options;
@@ -134,12 +146,14 @@ Result<Outcome> Engine::exec(std::string_view container, const ExecOptions& opti
   launch_io.target_pidfd = target.standing.pidfd.get();
   launch_io.cgroup_fd = way.into;
   for (const Fd& file : way.files) launch_io.cgroup_files.push_back(file.get());
+  if (options.detach) launch_io.parent = TRY(reaping_parent(target.record));
   auto launched = TRY(sandbox::launch(plan, launch_io));
   io.container_in.reset(), io.container_out.reset(), io.container_err.reset(), io.console.reset();
   Outcome outcome;
   outcome.id = target.record.id;
   outcome.detached = options.detach;
   if (auto released = launched.go(); !released) {
+    while (options.detach && ::waitpid(launched.parent_pid(), nullptr, 0) < 0 && errno == EINTR) {}
     outcome.exit_code = exit_code_of_command_failure(released.error());
     outcome.error = std::move(released).error();
     return outcome;

@@ -40,7 +40,7 @@ Result<> prepare_bind_sources(const ContainerConfig& config) {
 
 // ---- the cgroup
 
-Result<std::unique_ptr<kernel::Cgroup>> make_cgroup(const std::string& path, const oci::Resources& resources) {
+Result<std::unique_ptr<kernel::Cgroup>> make_cgroup(const std::string& path) {
   kernel::Cgroups* cgroups = host_cgroups();
   if (cgroups == nullptr) return nullptr;  // a host without cgroups: nothing limits, and nothing is shared
   auto group = cgroups->create(path);
@@ -48,12 +48,7 @@ Result<std::unique_ptr<kernel::Cgroup>> make_cgroup(const std::string& path, con
     TRY(cgroups->remove(path));  // left by a start that was killed
     group = cgroups->create(path);
   }
-  if (!group) return fail(std::move(group).error());
-  if (auto applied = (*group)->apply(resources); !applied) {
-    (void)cgroups->remove(path);
-    return fail(std::move(applied).error());
-  }
-  return std::move(*group);
+  return group;
 }
 
 // ---- streams between the container, its shim and us
@@ -208,7 +203,7 @@ Result<> compile(Prepared& prepared) {
 // socket before it execs, under a shim that records its end. All are settled by name.
 Result<Started> start_container(const Layout& layout, const Record& record, Prepared& prepared, const StartIo& io) {
   TRY(write_managed_files(layout.record_directory(record.id, record.config.rm), record));
-  auto group = TRY(make_cgroup(prepared.spec.linux_.cgroups_path, *prepared.spec.linux_.resources));
+  auto group = TRY(make_cgroup(prepared.spec.linux_.cgroups_path));
   Undo undo;
   undo.add([&] { if (group) (void)host_cgroups()->remove(group->path()); });
   kernel::CgroupEntry entry = group ? group->entry() : kernel::CgroupEntry{};
@@ -232,6 +227,8 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
   started.shim_pid = launched.parent_pid();
   wires = Wires();  // the container's and the shim's ends: theirs alone from here on
   Result<> released = check_targets(prepared.facts);
+  // Limits are set while hull-init builds the mounts: before it is released there is nothing to limit but itself.
+  if (released && group) released = group->apply(*prepared.spec.linux_.resources);
   if (released) released = note_running(layout, record, launched);
   prepared.released = released.has_value();
   if (released) released = launched.go();

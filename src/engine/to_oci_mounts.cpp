@@ -27,14 +27,11 @@ std::vector<oci::Mount> default_mounts(const ContainerConfig& config) {
   if (!config.privileged) system.push_back("ro");
   add("/sys", "sysfs", "sysfs", system);
   add("/sys/fs/cgroup", "cgroup", "cgroup", system);
-  if (config.ns(NsKind::Ipc).mode == NsMode::Host) {
-    // The host's queues and shared memory are part of its ipc namespace.
-    add("/dev/mqueue", "bind", "/dev/mqueue", {"rbind", "nosuid", "noexec", "nodev"});
+  add("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"});  // of whatever ipc namespace it is in
+  if (config.ns(NsKind::Ipc).mode == NsMode::Host)
     add("/dev/shm", "bind", "/dev/shm", {"rbind", "nosuid", "noexec", "nodev"});
-  } else {
-    add("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"});
+  else
     add("/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", format("size={}", config.shm_size)});
-  }
   return mounts;
 }
 

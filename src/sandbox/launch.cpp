@@ -314,6 +314,7 @@ Result<Launched> launch(const LaunchPlan& plan, const LaunchIo& io) {
   launched.pidfd_ = std::move(launch.pidfd);
   launched.control_ = std::move(launch.control);
   if (!launched.pidfd_) {
+    launch.peer.reset();  // else its report's end would never come
     TRY(launched.go());
     return fail(ErrorKind::System, "the container's process ended before it was known");
   }
