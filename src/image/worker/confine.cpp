@@ -31,6 +31,8 @@ constexpr bool kSanitized = true;  // its run time needs address space and calls
 constexpr bool kSanitized = false;
 #endif
 
+constexpr rlim_t kReaderFiles = 2 * kMaxLayers + 64;  // a handle of each layer below, twice, and its own work
+
 // A copy of the directory's mount, alone in a namespace of its own, becomes "/".
 Result<> pivot_into(const Fd& directory) {
   // KERNEL: a mount can only be cloned in the namespace it belongs to, so before unshare; since 5.2; open_tree(2).
@@ -76,7 +78,7 @@ Result<> apply_landlock(const std::vector<Fd>& readable) {
 }
 
 Result<> limit_resources() {
-  rlimit none{0, 0}, files{64, 64}, space{kWorkerAddressSpace, kWorkerAddressSpace};
+  rlimit none{0, 0}, files{kReaderFiles, kReaderFiles}, space{kWorkerAddressSpace, kWorkerAddressSpace};
   if (::setrlimit(RLIMIT_CORE, &none) != 0) return fail_errno("setrlimit", "RLIMIT_CORE");
   rlimit descriptors;
   ::getrlimit(RLIMIT_NOFILE, &descriptors);

@@ -69,6 +69,7 @@ Result<std::string> take_apart(const Fd& input) {
     }
     lines += json::to_text(line) + "\n";
   }
+  TRY(reader.drain());  // the compressed stream's own end and checksum stand behind the archive's
   return lines;
 }
 
