@@ -6,6 +6,16 @@
 namespace hull::kernel {
 namespace {
 
+// A hierarchy mounted again in the same place covers the earlier one.
+void set_hierarchy(HostFacts& facts, std::string name, std::string controllers) {
+  for (auto& [known, mounted] : facts.cgroup_v1)
+    if (known == name) {
+      mounted = std::move(controllers);
+      return;
+    }
+  facts.cgroup_v1.emplace_back(std::move(name), std::move(controllers));
+}
+
 // One line of /proc/self/mountinfo that is a cgroup mount right under /sys/fs/cgroup.
 void note_cgroup_mount(std::string_view line, HostFacts& facts) {
   size_t dash = line.find(" - ");
@@ -15,7 +25,7 @@ void note_cgroup_mount(std::string_view line, HostFacts& facts) {
   std::string_view name = before[4].substr(std::string_view("/sys/fs/cgroup").size());
   if (after[0] == "cgroup2") {
     if (name.empty()) facts.cgroup_unified = true;
-    else facts.cgroup_v1.emplace_back(std::string(name.substr(1)), "unified");
+    else set_hierarchy(facts, std::string(name.substr(1)), "unified");
     return;
   }
   if (after[0] != "cgroup" || name.empty()) return;
@@ -26,7 +36,7 @@ void note_cgroup_mount(std::string_view line, HostFacts& facts) {
              option != "clone_children" && option != "noprefix")
       controllers.push_back(std::move(option));
   }
-  facts.cgroup_v1.emplace_back(std::string(name.substr(1)), join(controllers, ","));
+  set_hierarchy(facts, std::string(name.substr(1)), join(controllers, ","));
 }
 
 HostFacts probe() {

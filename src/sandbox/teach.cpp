@@ -40,12 +40,14 @@ std::string teach_mount(const Step& step) {
 
 std::string teach_bind(const Step& step) {
   std::string source = shell_quote(step.texts[1]), target = inside(step.texts[0]);
-  std::string text = format("if [ -d {0} ]; then mkdir -p {1}; else mkdir -p \"$(dirname {1})\"; : >> {1}; fi\n", source, target);
+  // hull makes hosts, hostname and resolv.conf of its own just before the start: a script finds none, and goes on.
+  std::string text = format("if [ -e {} ]; then\n", source);
+  text += format("  if [ -d {0} ]; then mkdir -p {1}; else mkdir -p \"$(dirname {1})\"; : >> {1}; fi\n", source, target);
   bool recursive = step.kind == StepKind::MountBind && step.numbers[2] != 0;
-  text += format("mount --{} {} {}\n", recursive ? "rbind" : "bind", source, target);
+  text += format("  mount --{} {} {}\n", recursive ? "rbind" : "bind", source, target);
   std::string flags = step.kind == StepKind::MountBind ? mount_flags(step.numbers[0]) : "";
-  if (!flags.empty()) text += format("mount -o remount,bind,{} {}   # hull: mount_setattr, also on what is mounted below\n", flags, target);
-  return text;
+  if (!flags.empty()) text += format("  mount -o remount,bind,{} {}   # hull: mount_setattr, also on what is mounted below\n", flags, target);
+  return text + "fi\n";
 }
 
 std::string teach_cgroups(const Step& step) {
@@ -56,7 +58,7 @@ std::string teach_cgroups(const Step& step) {
     text += format("mkdir {0}/{1}; mount -t {2}{3} cgroup {0}/{1}\n", base, step.texts[i], unified ? "cgroup2" : "cgroup",
                    unified ? "" : " -o " + step.texts[i + 1]);
   }
-  return text + format("mount -o remount,ro {}\n", base);
+  return text + format("mount -o remount,bind,ro,nosuid,nodev,noexec {}\n", base);
 }
 
 std::string teach_node(const Step& step) {
@@ -155,9 +157,7 @@ std::string unshare_options(const LaunchPlan& plan) {
       options += format(" --{}={}", parts[0], parts[1]);
     }
   }
-  for (const oci::IdMapping& range : plan.uid_map) options += format(" --map-users={},{},{}", range.host_id, range.container_id, range.size);
-  for (const oci::IdMapping& range : plan.gid_map) options += format(" --map-groups={},{},{}", range.host_id, range.container_id, range.size);
-  if (!plan.uid_map.empty()) options += " --setuid 0 --setgid 0";
+  if (!plan.uid_map.empty()) options += " --keep-caps";
   if ((plan.new_namespaces & CLONE_NEWPID) != 0 || options.find("--time") != std::string::npos) options += " --fork --kill-child";
   for (const Step& step : plan.steps)
     if (step.kind == StepKind::Propagation) options += (step.numbers[0] & MS_SLAVE) != 0 ? " --propagation slave" : " --propagation private";
@@ -183,6 +183,27 @@ std::string leaving(const LaunchPlan& plan) {
   return text;
 }
 
+// Ids can be mapped only from outside, and until they are nobody in there is root: the first lines inside wait.
+constexpr const char* kWaitForMaps =
+    "if [ -z \"${mapped:-}\" ]; then\n"
+    "  until grep -q . /proc/self/gid_map; do sleep 0.05; done\n"
+    "  export mapped=1\n"
+    "  exec setpriv --reuid 0 --regid 0 --clear-groups sh -eu \"$0\"\n"
+    "fi\n";
+
+std::string map_lines(const std::vector<oci::IdMapping>& map) {
+  std::string text;
+  for (const oci::IdMapping& range : map) text += format("{} {} {}\\n", range.container_id, range.host_id, range.size);
+  return text;
+}
+
+std::string launching(const std::string& command, const LaunchPlan& plan) {
+  if (plan.uid_map.empty()) return "  exec " + command + "\n";
+  std::string text = "  chmod 644 \"$script\"\n  " + command + " &\n";
+  text += format("  until printf '{}' > /proc/$!/uid_map; do sleep 0.05; done 2>/dev/null\n", map_lines(plan.uid_map));
+  return text + format("  printf '{}' > /proc/$!/gid_map\n  wait $!\n", map_lines(plan.gid_map));
+}
+
 std::string nsenter_prefix(const LaunchPlan& plan) {
   if (plan.joins.empty()) return "";
   std::string text = "nsenter";
@@ -197,13 +218,14 @@ std::string teach_script(const LaunchPlan& plan) {
   std::string text = "#!/bin/sh\n# What hull would do, as commands to type. Run it as root.\nset -eu\n";
   text += "export root=$(mktemp -d)\nscript=$(mktemp)\n\n# Inside the new namespaces: put the root together, then become the command.\n";
   text += "cat > \"$script\" <<'INSIDE'\n";
+  if (!plan.uid_map.empty()) text += kWaitForMaps;
   Identity who;
   for (const Step& step : plan.steps) {
     note_identity(step, who);
     text += step.kind == StepKind::Exec ? teach_exec(step, who) : teach_step(step);
   }
   text += "INSIDE\n\n# The cgroups first (a cgroup namespace is rooted where its maker stands), then the namespaces.\nstatus=0\n(\n" + entering(plan);
-  text += "  exec " + nsenter_prefix(plan) + "unshare" + unshare_options(plan) + " -- sh -eu \"$script\"\n) || status=$?\n\n";
+  text += launching(nsenter_prefix(plan) + "unshare" + unshare_options(plan) + " -- sh -eu \"$script\"", plan) + ") || status=$?\n\n";
   return text + "# Clean up.\n" + leaving(plan) + "exit $status\n";
 }
 
