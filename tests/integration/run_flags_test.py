@@ -198,14 +198,21 @@ def test_a_terminal_is_one_and_can_be_left_and_entered_again():
     hull("run", "--rm", "-it", "--net=none", "busybox", "true", input="").fails(1, "the input device is not a TTY")
 
 
+def ready(name):
+    """Its trap is set: before that, PID 1 gets no signal that it does not handle."""
+    eventually(lambda: "ready" in hull("logs", name).out, what=f"{name} is ready")
+
+
 def test_stop_waits_and_kills_and_kill_signals():
-    with container("--net=none", "--name=polite", "busybox", "sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.1; done"):
+    with container("--net=none", "--name=polite", "busybox", "sh", "-c", "trap 'exit 3' TERM; echo ready; while :; do sleep 0.1; done"):
+        ready("polite")
         hull("stop", "polite").ok()
         equal(inspect("polite", "{{.State.ExitCode}}"), "3", "exit code after TERM")
     with container("--net=none", "--name=deaf", "busybox", "sleep", "100"):
         hull("stop", "-t", "1", "deaf").ok()
         equal(inspect("deaf", "{{.State.ExitCode}}"), "137", "exit code after KILL")
-    with container("--net=none", "--name=user", "busybox", "sh", "-c", "trap 'exit 4' USR1; while :; do sleep 0.1; done"):
+    with container("--net=none", "--name=user", "busybox", "sh", "-c", "trap 'exit 4' USR1; echo ready; while :; do sleep 0.1; done"):
+        ready("user")
         hull("kill", "-s", "USR1", "user").ok()
         hull("wait", "user").ok().out_is("4\n")
 

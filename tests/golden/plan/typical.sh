@@ -24,10 +24,12 @@ mount -t tmpfs -o mode=755,nosuid,nodev,noexec tmpfs "$root"/sys/fs/cgroup
 mkdir "$root"/sys/fs/cgroup/pids; mount -t cgroup -o pids cgroup "$root"/sys/fs/cgroup/pids
 mkdir "$root"/sys/fs/cgroup/systemd; mount -t cgroup -o none,name=systemd cgroup "$root"/sys/fs/cgroup/systemd
 mkdir "$root"/sys/fs/cgroup/unified; mount -t cgroup2 cgroup "$root"/sys/fs/cgroup/unified
-mount -o remount,ro "$root"/sys/fs/cgroup
-if [ -d /srv/data ]; then mkdir -p "$root"/data; else mkdir -p "$(dirname "$root"/data)"; : >> "$root"/data; fi
-mount --rbind /srv/data "$root"/data
-mount -o remount,bind,ro "$root"/data   # hull: mount_setattr, also on what is mounted below
+mount -o remount,bind,ro,nosuid,nodev,noexec "$root"/sys/fs/cgroup
+if [ -e /srv/data ]; then
+  if [ -d /srv/data ]; then mkdir -p "$root"/data; else mkdir -p "$(dirname "$root"/data)"; : >> "$root"/data; fi
+  mount --rbind /srv/data "$root"/data
+  mount -o remount,bind,ro "$root"/data   # hull: mount_setattr, also on what is mounted below
+fi
 mkdir -p "$root"/srv
 mknod -m 666 "$root"/dev/null c 1 3
 mknod -m 666 "$root"/dev/zero c 1 5

@@ -6,6 +6,11 @@ script=$(mktemp)
 
 # Inside the new namespaces: put the root together, then become the command.
 cat > "$script" <<'INSIDE'
+if [ -z "${mapped:-}" ]; then
+  until grep -q . /proc/self/gid_map; do sleep 0.05; done
+  export mapped=1
+  exec setpriv --reuid 0 --regid 0 --clear-groups sh -eu "$0"
+fi
 # hull: keyctl(KEYCTL_JOIN_SESSION_KEYRING), a new anonymous session keyring
 hostname web
 echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start
@@ -17,27 +22,43 @@ mkdir -p "$root"/dev
 mount -t tmpfs -o nosuid,mode=755,size=65536k tmpfs "$root"/dev
 mkdir -p "$root"/dev/pts
 mount -t devpts -o nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5 devpts "$root"/dev/pts
-if [ -d /sys ]; then mkdir -p "$root"/sys; else mkdir -p "$(dirname "$root"/sys)"; : >> "$root"/sys; fi
-mount --rbind /sys "$root"/sys
-mount -o remount,bind,ro,nosuid,nodev,noexec "$root"/sys   # hull: mount_setattr, also on what is mounted below
+if [ -e /sys ]; then
+  if [ -d /sys ]; then mkdir -p "$root"/sys; else mkdir -p "$(dirname "$root"/sys)"; : >> "$root"/sys; fi
+  mount --rbind /sys "$root"/sys
+  mount -o remount,bind,ro,nosuid,nodev,noexec "$root"/sys   # hull: mount_setattr, also on what is mounted below
+fi
 mkdir -p "$root"/sys/fs/cgroup
 mount -t cgroup2 -o ro,nosuid,nodev,noexec cgroup "$root"/sys/fs/cgroup
-if [ -d /srv/data ]; then mkdir -p "$root"/data; else mkdir -p "$(dirname "$root"/data)"; : >> "$root"/data; fi
-mount --rbind /srv/data "$root"/data
-mount -o remount,bind,ro "$root"/data   # hull: mount_setattr, also on what is mounted below
+if [ -e /srv/data ]; then
+  if [ -d /srv/data ]; then mkdir -p "$root"/data; else mkdir -p "$(dirname "$root"/data)"; : >> "$root"/data; fi
+  mount --rbind /srv/data "$root"/data
+  mount -o remount,bind,ro "$root"/data   # hull: mount_setattr, also on what is mounted below
+fi
 mkdir -p "$root"/srv
-if [ -d /dev/null ]; then mkdir -p "$root"/dev/null; else mkdir -p "$(dirname "$root"/dev/null)"; : >> "$root"/dev/null; fi
-mount --bind /dev/null "$root"/dev/null
-if [ -d /dev/zero ]; then mkdir -p "$root"/dev/zero; else mkdir -p "$(dirname "$root"/dev/zero)"; : >> "$root"/dev/zero; fi
-mount --bind /dev/zero "$root"/dev/zero
-if [ -d /dev/full ]; then mkdir -p "$root"/dev/full; else mkdir -p "$(dirname "$root"/dev/full)"; : >> "$root"/dev/full; fi
-mount --bind /dev/full "$root"/dev/full
-if [ -d /dev/random ]; then mkdir -p "$root"/dev/random; else mkdir -p "$(dirname "$root"/dev/random)"; : >> "$root"/dev/random; fi
-mount --bind /dev/random "$root"/dev/random
-if [ -d /dev/urandom ]; then mkdir -p "$root"/dev/urandom; else mkdir -p "$(dirname "$root"/dev/urandom)"; : >> "$root"/dev/urandom; fi
-mount --bind /dev/urandom "$root"/dev/urandom
-if [ -d /dev/tty ]; then mkdir -p "$root"/dev/tty; else mkdir -p "$(dirname "$root"/dev/tty)"; : >> "$root"/dev/tty; fi
-mount --bind /dev/tty "$root"/dev/tty
+if [ -e /dev/null ]; then
+  if [ -d /dev/null ]; then mkdir -p "$root"/dev/null; else mkdir -p "$(dirname "$root"/dev/null)"; : >> "$root"/dev/null; fi
+  mount --bind /dev/null "$root"/dev/null
+fi
+if [ -e /dev/zero ]; then
+  if [ -d /dev/zero ]; then mkdir -p "$root"/dev/zero; else mkdir -p "$(dirname "$root"/dev/zero)"; : >> "$root"/dev/zero; fi
+  mount --bind /dev/zero "$root"/dev/zero
+fi
+if [ -e /dev/full ]; then
+  if [ -d /dev/full ]; then mkdir -p "$root"/dev/full; else mkdir -p "$(dirname "$root"/dev/full)"; : >> "$root"/dev/full; fi
+  mount --bind /dev/full "$root"/dev/full
+fi
+if [ -e /dev/random ]; then
+  if [ -d /dev/random ]; then mkdir -p "$root"/dev/random; else mkdir -p "$(dirname "$root"/dev/random)"; : >> "$root"/dev/random; fi
+  mount --bind /dev/random "$root"/dev/random
+fi
+if [ -e /dev/urandom ]; then
+  if [ -d /dev/urandom ]; then mkdir -p "$root"/dev/urandom; else mkdir -p "$(dirname "$root"/dev/urandom)"; : >> "$root"/dev/urandom; fi
+  mount --bind /dev/urandom "$root"/dev/urandom
+fi
+if [ -e /dev/tty ]; then
+  if [ -d /dev/tty ]; then mkdir -p "$root"/dev/tty; else mkdir -p "$(dirname "$root"/dev/tty)"; : >> "$root"/dev/tty; fi
+  mount --bind /dev/tty "$root"/dev/tty
+fi
 ln -s /proc/self/fd "$root"/dev/fd
 ln -s /proc/self/fd/0 "$root"/dev/stdin
 ln -s /proc/self/fd/1 "$root"/dev/stdout
@@ -66,8 +87,12 @@ INSIDE
 # The cgroups first (a cgroup namespace is rooted where its maker stands), then the namespaces.
 status=0
 (
-  exec nsenter --net=/proc/42/ns/net \
-  unshare --user --ipc --uts --pid --mount --cgroup --time --boottime=86400 --map-users=100000,0,65536 --map-groups=100000,0,65536 --setuid 0 --setgid 0 --fork --kill-child --propagation private -- sh -eu "$script"
+  chmod 644 "$script"
+  nsenter --net=/proc/42/ns/net \
+  unshare --user --ipc --uts --pid --mount --cgroup --time --boottime=86400 --keep-caps --fork --kill-child --propagation private -- sh -eu "$script" &
+  until printf '0 100000 65536\n' > /proc/$!/uid_map; do sleep 0.05; done 2>/dev/null
+  printf '0 100000 65536\n' > /proc/$!/gid_map
+  wait $!
 ) || status=$?
 
 # Clean up.
