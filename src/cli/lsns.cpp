@@ -80,12 +80,12 @@ ns::ScanRequest what_to_scan(const LsnsRequest& request, const std::vector<const
   ns::ScanRequest scan;
   bool relative = *request.tree == LsnsTree::Owner || *request.tree == LsnsTree::Parent;
   scan.kinds = request.kinds == 0 ? ns::kAllKinds : request.kinds;
-  scan.parents = *request.tree == LsnsTree::Process;
-  scan.users = false;
+  scan.facts = *request.tree == LsnsTree::Process;
+  scan.every_process = request.inode.has_value();
   scan.relations = relative || request.persistent;
   for (const LsnsColumn* column : columns) {
-    scan.parents |= column->needs_facts;
-    scan.users |= column->needs_facts;
+    scan.facts |= column->needs_facts;
+    scan.commands |= std::string_view(column->name) == "COMMAND";
     scan.relations |= column->needs_relations;
   }
   scan.threads = scan.descriptors = scan.sockets = scan.mounts = !request.task && !request.inode;
@@ -215,7 +215,7 @@ Result<std::string> list(LsnsRequest& request, const std::vector<std::string_vie
   std::vector<const LsnsColumn*> needed = columns_of_filter(request.filter.value_or(""));
   needed.insert(needed.end(), columns.begin(), columns.end());
   Snapshot snapshot = TRY(ns::scan(what_to_scan(request, needed)));
-  LsnsContext context{request, snapshot, {}, {}};
+  LsnsContext context{request, snapshot, {}};
   Listing listing{request, columns, context, {}, {}};
   add_columns(listing);
   TRY(request.inode ? add_processes(listing) : add_namespaces(listing));

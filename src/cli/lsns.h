@@ -29,10 +29,8 @@ struct LsnsRequest {
 struct LsnsContext {
   const LsnsRequest& request;
   const ns::Snapshot& snapshot;
-  std::map<pid_t, std::string> commands;
   std::map<uid_t, std::string> users;
 
-  const std::string& command(pid_t pid);
   const std::string& user(uid_t uid);
 };
 

@@ -6,7 +6,6 @@
 #include "base/text.h"
 #include "kernel/netlink.h"
 #include "ns/id_map.h"
-#include "ns/proc.h"
 
 namespace hull::cli {
 namespace {
@@ -39,7 +38,7 @@ Cell pid(LsnsContext&, const Process& process) { return number(static_cast<uint6
 Cell ppid(LsnsContext&, const Process& process) { return number(static_cast<uint64_t>(process.ppid)); }
 Cell uid(LsnsContext&, const Process& process) { return number(process.uid); }
 Cell user(LsnsContext& context, const Process& process) { return context.user(process.uid); }
-Cell command(LsnsContext& context, const Process& process) { return context.command(process.pid); }
+Cell command(LsnsContext&, const Process& process) { return process.command; }
 
 Cell inode(LsnsContext&, const Namespace& space) { return number(space.inode); }
 Cell type(LsnsContext&, const Namespace& space) { return kernel::ns_info(space.kind).name; }
@@ -90,12 +89,6 @@ std::string default_columns(const LsnsRequest& request) {
 }
 
 }  // namespace
-
-const std::string& LsnsContext::command(pid_t pid) {
-  auto [at, missing] = commands.try_emplace(pid);
-  if (missing) at->second = ns::command_line(pid);
-  return at->second;
-}
 
 const std::string& LsnsContext::user(uid_t uid) {
   auto [at, missing] = users.try_emplace(uid);

@@ -36,7 +36,7 @@ Result<IdRange> load_subordinate_ids(const std::string& path, uid_t uid) {
   std::string name = find_user_name(uid).value_or(std::to_string(uid));
   std::string text = TRY(read_file(path));
   if (auto range = find_subordinate_range(text, name, uid)) return *range;
-  return fail(ErrorKind::NotFound, format("no line found for user \"{}\" in {}; add \"{}:100000:65536\"", name, path, name));
+  return fail(ErrorKind::NotFound, format("no line matching user \"{}\" in {}; add a line such as {}:100000:65536", name, path, name));
 }
 
 std::vector<IdRange> identity_ranges(std::string_view current_map) {
@@ -52,23 +52,27 @@ std::vector<IdRange> identity_ranges(std::string_view current_map) {
   return ranges;
 }
 
-// A range split in up to three so that neither the outer nor the inner id of `single` is in it twice, as unshare(1)
-// does: below both, between them (shifted by one on the side that gave way), above both.
+// Where `id` lies in the `count` ids from `first`, or nothing. As unshare(1), the place right after the last counts too.
+static std::optional<uint32_t> place_in(uint32_t id, uint32_t first, uint32_t count) {
+  if (id < first || id - first > count) return std::nullopt;
+  return id - first;
+}
+
+// The range without the outer and the inner id of `single`: on each side the ids after the hole move up by one, and the
+// last id falls out. Up to three lines, cut at the holes.
 static std::string split_around(IdRange range, SingleId single) {
   uint32_t inner = range.inner.value_or(0), outer = range.outer;
-  bool overlaps = (single.outer >= outer && single.outer - outer <= range.count) || (single.inner >= inner && single.inner - inner <= range.count);
-  if (overlaps && range.count > 0) --range.count;
-  uint32_t outer_offset = std::min(single.outer > outer ? single.outer - outer : 0, range.count);
-  uint32_t inner_offset = std::min(single.inner > inner ? single.inner - inner : 0, range.count);
-  uint32_t low = std::min(inner_offset, outer_offset), middle = std::max(inner_offset, outer_offset) - low;
-  uint32_t high = range.count - middle - low;
+  std::optional<uint32_t> inner_hole = place_in(single.inner, inner, range.count), outer_hole = place_in(single.outer, outer, range.count);
+  uint32_t count = range.count - (range.count > 0 && (inner_hole || outer_hole) ? 1 : 0);
+  uint32_t cuts[] = {std::min(inner_hole.value_or(count), count), std::min(outer_hole.value_or(count), count), count};
+  std::sort(std::begin(cuts), std::end(cuts));
   std::string text;
-  auto add = [&](uint64_t in, uint64_t out, uint32_t count) {
-    if (count > 0) text += format("{} {} {}\n", in, out, count);
-  };
-  add(inner, outer, low);
-  add(uint64_t{inner} + low + (inner_offset <= outer_offset), uint64_t{outer} + low + (outer_offset <= inner_offset), middle);
-  add(uint64_t{inner} + low + middle + 1, uint64_t{outer} + low + middle + 1, high);
+  uint32_t begin = 0;
+  for (uint32_t end : cuts) {
+    auto shift = [&](std::optional<uint32_t> hole) { return uint64_t{begin} + (hole && begin >= *hole ? 1 : 0); };
+    if (end > begin) text += format("{} {} {}\n", inner + shift(inner_hole), outer + shift(outer_hole), end - begin);
+    begin = end;
+  }
   return text;
 }
 

@@ -8,8 +8,9 @@ namespace hull::ns {
 
 struct ScanRequest {
   KindMask kinds = kAllKinds;
-  bool parents = true;        // of the processes
-  bool users = true;          // whose they are
+  bool facts = true;          // the processes' parents and users
+  bool commands = false;      // their command lines
+  bool every_process = true;  // these facts of all, not only of the first in each namespace
   bool threads = false;       // namespaces entered by a thread that is not its process's first
   bool descriptors = false;   // open namespace files
   bool sockets = false;       // net namespaces of sockets (asks each socket: only as root)

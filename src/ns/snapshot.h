@@ -28,6 +28,7 @@ struct Process {
   pid_t pid = 0;
   pid_t ppid = 0;
   uid_t uid = 0;
+  std::string command;
   std::array<uint64_t, kNsKinds> inode{};  // 0: not readable or not asked for
 };
 

@@ -1,0 +1,248 @@
+// KERNEL: readlink of /proc/PID/ns/KIND costs 2-3 µs and is the cheapest way to learn a process's namespaces: stat takes
+// twice as long, PIDFD_GET_*_NAMESPACE with fstat and close the same again (measured on 6.18, 750 processes).
+#include "ns/scan_process.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <unordered_set>
+
+#include "base/text.h"
+#include "ns/proc.h"
+
+#ifndef SIOCGSKNS
+#define SIOCGSKNS 0x894C
+#endif
+
+namespace hull::ns {
+namespace {
+
+struct Scanner {
+  const ScanRequest& request;
+  int proc;
+  bool proc_is_ours = false;  // /proc shows our own pid namespace
+  Chunk chunk = {};
+  std::unordered_set<uint64_t> seen = {};  // inodes
+};
+
+// "net:[4026531833]" -> inode; 0 when unreadable. Hand-written: it runs eight times per process.
+uint64_t link_inode(int dir, const char* name) {
+  char link[64];
+  ssize_t size = ::readlinkat(dir, name, link, sizeof link);
+  uint64_t inode = 0;
+  const char* open = size > 0 ? static_cast<const char*>(memchr(link, '[', static_cast<size_t>(size))) : nullptr;
+  if (open == nullptr) return 0;
+  for (const char* c = open + 1; c < link + size && *c >= '0' && *c <= '9'; ++c) inode = inode * 10 + static_cast<uint64_t>(*c - '0');
+  return inode;
+}
+
+bool read_links(int ns_dir, KindMask kinds, std::array<uint64_t, kNsKinds>& inode) {
+  bool any = false;
+  for (const kernel::NsInfo& info : kNamespaces) {
+    if (!(kinds & mask_of(info.kind))) continue;
+    uint64_t number = link_inode(ns_dir, info.name);
+    // KERNEL: who may not ptrace the process may read none of its links: one refusal stands for all eight.
+    if (number == 0 && !any && errno == EACCES) return false;
+    inode[index_of(info.kind)] = number;
+    any |= number != 0;
+  }
+  return any;
+}
+
+void append_number(char*& at, uint64_t number) {
+  char digits[20];
+  int count = 0;
+  do digits[count++] = static_cast<char>('0' + number % 10);
+  while ((number /= 10) != 0);
+  while (count > 0) *at++ = digits[--count];
+}
+
+// "PID/rest" in `buffer`.
+const char* proc_path(char* buffer, pid_t pid, const char* rest) {
+  char* at = buffer;
+  append_number(at, static_cast<uint64_t>(pid));
+  memcpy(at, rest, strlen(rest) + 1);
+  return buffer;
+}
+
+// KERNEL: PIDFD_GET_INFO gives parent and owner at a third of the price of /proc/PID/stat, which adds up the threads'
+// times, and of stat of /proc/PID; since 6.13, ioctl_pidfd(2). It answers in our pid namespace: right only when /proc is
+// of the same. The effective uid is what owns /proc/PID.
+struct PidfdInfo { uint64_t mask, cgroup; uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid; int32_t exit_code; };
+
+bool read_facts_by_pidfd(Process& process) {
+  Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
+  PidfdInfo info{};
+  info.mask = 1 | 2;  // PIDFD_INFO_PID, PIDFD_INFO_CREDS
+  if (!pidfd || ::ioctl(pidfd.get(), _IOWR(0xff, 11, PidfdInfo), &info) != 0 || (info.mask & 3) != 3) return false;
+  process.ppid = static_cast<pid_t>(info.ppid);
+  process.uid = info.euid;
+  return true;
+}
+
+void read_facts_by_files(const Scanner& scanner, Process& process) {
+  char path[32], buffer[1024];
+  std::optional<std::string_view> text = read_small(scanner.proc, proc_path(path, process.pid, "/stat"), buffer, sizeof buffer);
+  std::optional<ProcStat> stat = text ? parse_proc_stat(*text) : std::nullopt;
+  if (stat) process.ppid = stat->ppid;
+  struct stat status;
+  if (::fstatat(scanner.proc, proc_path(path, process.pid, ""), &status, 0) == 0) process.uid = status.st_uid;
+}
+
+void read_facts(const Scanner& scanner, Process& process) {
+  if (scanner.request.facts && !(scanner.proc_is_ours && read_facts_by_pidfd(process))) read_facts_by_files(scanner, process);
+  if (scanner.request.commands) process.command = command_line(process.pid);
+}
+
+// Whether the process is the first of this share in any of its namespaces: only those are ever shown.
+bool stands_for_one(Scanner& scanner, const Process& process) {
+  bool first = false;
+  for (uint64_t inode : process.inode)
+    if (inode != 0) first |= scanner.seen.insert(inode).second;
+  return first;
+}
+
+void read_process(Scanner& scanner, pid_t pid) {
+  char path[32];
+  Fd ns_dir(::openat(scanner.proc, proc_path(path, pid, "/ns"), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!ns_dir) return;
+  Process process;
+  process.pid = pid;
+  read_links(ns_dir.get(), scanner.request.kinds, process.inode);
+  bool first = stands_for_one(scanner, process);
+  if (first || scanner.request.every_process) read_facts(scanner, process);
+  scanner.chunk.processes.push_back(std::move(process));
+}
+
+void note(Scanner& scanner, const Held& held) {
+  if (scanner.seen.insert(held.inode).second) scanner.chunk.held.push_back(held);
+}
+
+// Asks a socket of another process for its net namespace.
+void read_socket(Scanner& scanner, const Fd& pidfd, pid_t pid, int number) {
+  Fd socket(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), number, 0)));
+  if (!socket) return;
+  Fd net(::ioctl(socket.get(), SIOCGSKNS));
+  struct stat status;
+  if (net && ::fstat(net.get(), &status) == 0) note(scanner, {NsKind::Net, Hold::Socket, pid, number, status.st_ino});
+}
+
+struct Opened { pid_t pid; int dir; Fd pidfd; };  // the process whose descriptors are looked at
+
+void read_descriptor(Scanner& scanner, Opened& opened, int number) {
+  char name[16], link[64];
+  char* end = name;
+  append_number(end, static_cast<uint64_t>(number));
+  *end = 0;
+  ssize_t size = ::readlinkat(opened.dir, name, link, sizeof link);
+  if (size < 6 || link[0] == '/' || link[size - 1] != ']') return;
+  std::string_view text(link, static_cast<size_t>(size));
+  if (text.starts_with("socket:")) {
+    if (!scanner.request.sockets || !(scanner.request.kinds & mask_of(NsKind::Net))) return;
+    if (!opened.pidfd) opened.pidfd = Fd(static_cast<int>(::syscall(SYS_pidfd_open, opened.pid, 0)));
+    if (opened.pidfd) read_socket(scanner, opened.pidfd, opened.pid, number);
+    return;
+  }
+  std::optional<NsName> found = parse_ns_name(text);
+  if (found && (scanner.request.kinds & mask_of(found->kind)))
+    note(scanner, {found->kind, Hold::Descriptor, opened.pid, number, found->inode});
+}
+
+void read_descriptors(Scanner& scanner, pid_t pid) {
+  char path[32];
+  Fd dir(::openat(scanner.proc, proc_path(path, pid, "/fd"), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!dir) return;
+  Opened opened{pid, dir.get(), {}};
+  each_number(dir.get(), [&](pid_t number) { read_descriptor(scanner, opened, number); });
+}
+
+void read_threads(Scanner& scanner, pid_t pid) {
+  char path[32];
+  struct stat status;
+  if (::fstatat(scanner.proc, proc_path(path, pid, "/task"), &status, 0) != 0) return;
+  if (status.st_nlink <= 3) return;  // "." "..", and one thread
+  Fd dir(::openat(scanner.proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!dir) return;
+  each_number(dir.get(), [&](pid_t tid) {
+    if (tid == pid) return;
+    char rest[32];
+    Fd ns_dir(::openat(dir.get(), proc_path(rest, tid, "/ns"), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    std::array<uint64_t, kNsKinds> inode{};
+    if (!ns_dir || !read_links(ns_dir.get(), scanner.request.kinds, inode)) return;
+    for (const kernel::NsInfo& info : kNamespaces)
+      if (uint64_t number = inode[index_of(info.kind)]; number != 0)
+        note(scanner, {info.kind, Hold::Thread, pid, tid, number});
+  });
+}
+
+// ---- from a helper process to us: flat records of this very build
+
+void put(std::string& out, const void* data, size_t size) { out.append(static_cast<const char*>(data), size); }
+
+bool get(std::string_view& in, void* data, size_t size) {
+  if (in.size() < size) return false;
+  memcpy(data, in.data(), size);
+  in.remove_prefix(size);
+  return true;
+}
+
+bool get_process(std::string_view& in, Process& process) {
+  size_t size = 0;
+  if (!get(in, &process.pid, sizeof process.pid) || !get(in, &process.ppid, sizeof process.ppid) ||
+      !get(in, &process.uid, sizeof process.uid) || !get(in, process.inode.data(), sizeof process.inode) ||
+      !get(in, &size, sizeof size) || in.size() < size)
+    return false;
+  process.command = std::string(in.substr(0, size));
+  in.remove_prefix(size);
+  return true;
+}
+
+}  // namespace
+
+Chunk scan_processes(const ScanRequest& request, int proc, const std::vector<pid_t>& pids) {
+  Scanner scanner{request, proc};
+  char self[16];
+  ssize_t size = ::readlinkat(proc, "self", self, sizeof self);
+  scanner.proc_is_ours = size > 0 && std::string_view(self, static_cast<size_t>(size)) == std::to_string(::getpid());
+  for (pid_t pid : pids) read_process(scanner, pid);
+  for (const Process& process : scanner.chunk.processes) {
+    if (request.threads) read_threads(scanner, process.pid);
+    if (request.descriptors) read_descriptors(scanner, process.pid);
+  }
+  return std::move(scanner.chunk);
+}
+
+std::string encode(const Chunk& chunk) {
+  std::string out;
+  size_t count = chunk.processes.size();
+  put(out, &count, sizeof count);
+  for (const Process& process : chunk.processes) {
+    put(out, &process.pid, sizeof process.pid);
+    put(out, &process.ppid, sizeof process.ppid);
+    put(out, &process.uid, sizeof process.uid);
+    put(out, process.inode.data(), sizeof process.inode);
+    size_t size = process.command.size();
+    put(out, &size, sizeof size);
+    put(out, process.command.data(), size);
+  }
+  for (const Held& held : chunk.held) put(out, &held, sizeof held);
+  return out;
+}
+
+std::optional<Chunk> decode(std::string_view in) {
+  Chunk chunk;
+  size_t count = 0;
+  if (!get(in, &count, sizeof count) || count > in.size()) return std::nullopt;
+  chunk.processes.resize(count);
+  for (Process& process : chunk.processes)
+    if (!get_process(in, process)) return std::nullopt;
+  while (!in.empty())
+    if (!get(in, &chunk.held.emplace_back(), sizeof(Held))) return std::nullopt;
+  return chunk;
+}
+
+}  // namespace hull::ns
