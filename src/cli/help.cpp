@@ -41,7 +41,7 @@ std::string getopt_option_head(const Option& option) {
   std::string head = option.short_name ? format(" -{}", option.short_name) : std::string("   ");
   if (option.long_name) head += format("{} --{}", option.short_name ? "," : " ", option.long_name);
   if (option.metavar == nullptr) return head;
-  if (option.takes == Takes::Optional) return head + format("[=<{}>]", option.metavar);
+  if (option.takes == Takes::Optional || option.takes == Takes::OptionalLong) return head + format("[=<{}>]", option.metavar);
   return head + format(" <{}>", option.metavar);
 }
 

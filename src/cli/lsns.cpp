@@ -109,8 +109,8 @@ void add_columns(Listing& listing) {
     std::string_view name = column->name;
     bool art = (name == "COMMAND" && tree == LsnsTree::Process) ||
                (name == "NS" && (tree == LsnsTree::Owner || tree == LsnsTree::Parent));
-    listing.table.columns.push_back({column->name, column->right && !art, column->number, art,
-                                     column->truncate && !listing.request.no_truncate});
+    listing.table.columns.push_back({.name = column->name, .hint = column->hint, .right = column->right && !art, .number = column->number,
+                                     .tree = art, .wrap = name == "NSFS", .truncate = column->truncate && !listing.request.no_truncate});
   }
 }
 

@@ -37,6 +37,7 @@ struct LsnsContext {
 struct LsnsColumn {
   const char* name;
   const char* help;
+  size_t hint;  // usual width
   bool right, number, truncate;
   bool needs_facts, needs_relations, needs_mounts;  // what the scan has to look at
   Cell (*of_namespace)(LsnsContext& context, const ns::Namespace& space);

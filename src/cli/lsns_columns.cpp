@@ -67,19 +67,19 @@ Cell nsfs(LsnsContext& context, const Namespace& space) {
 }
 
 constexpr LsnsColumn kColumns[] = {
-    {"NS", "namespace identifier (inode number)", true, true, false, false, false, false, inode, nullptr},
-    {"TYPE", "kind of namespace", false, false, false, false, false, false, type, nullptr},
-    {"PATH", "path to the namespace", false, false, false, false, false, true, path, nullptr},
-    {"NPROCS", "number of processes in the namespace", true, true, false, false, false, false, processes, nullptr},
-    {"PID", "lowest PID in the namespace", true, true, false, false, false, false, of_first<pid>, pid},
-    {"PPID", "PPID of the PID", true, true, false, true, false, false, of_first<ppid>, ppid},
-    {"COMMAND", "command line of the PID", false, false, true, false, false, false, of_first<command>, command},
-    {"UID", "UID of the PID", true, true, false, true, false, false, of_first_or_root<uid>, uid},
-    {"USER", "username of the PID", false, false, false, true, false, false, of_first_or_root<user>, user},
-    {"NETNSID", "namespace ID as used by network subsystem", true, false, false, false, false, false, netns_id, nullptr},
-    {"NSFS", "nsfs mountpoint (usually used network subsystem)", false, false, false, false, false, true, nsfs, nullptr},
-    {"PNS", "parent namespace identifier (inode number)", true, true, false, false, true, false, parent, nullptr},
-    {"ONS", "owner namespace identifier (inode number)", true, true, false, false, true, false, owner, nullptr},
+    {"NS", "namespace identifier (inode number)", 10, true, true, false, false, false, false, inode, nullptr},
+    {"TYPE", "kind of namespace", 5, false, false, false, false, false, false, type, nullptr},
+    {"PATH", "path to the namespace", 0, false, false, false, false, false, true, path, nullptr},
+    {"NPROCS", "number of processes in the namespace", 5, true, true, false, false, false, false, processes, nullptr},
+    {"PID", "lowest PID in the namespace", 5, true, true, false, false, false, false, of_first<pid>, pid},
+    {"PPID", "PPID of the PID", 5, true, true, false, true, false, false, of_first<ppid>, ppid},
+    {"COMMAND", "command line of the PID", 0, false, false, true, false, false, false, of_first<command>, command},
+    {"UID", "UID of the PID", 0, true, true, false, true, false, false, of_first_or_root<uid>, uid},
+    {"USER", "username of the PID", 0, false, false, false, true, false, false, of_first_or_root<user>, user},
+    {"NETNSID", "namespace ID as used by network subsystem", 0, true, false, false, false, false, false, netns_id, nullptr},
+    {"NSFS", "nsfs mountpoint (usually used network subsystem)", 0, false, false, false, false, false, true, nsfs, nullptr},
+    {"PNS", "parent namespace identifier (inode number)", 10, true, true, false, false, true, false, parent, nullptr},
+    {"ONS", "owner namespace identifier (inode number)", 10, true, true, false, false, true, false, owner, nullptr},
 };
 
 std::string default_columns(const LsnsRequest& request) {

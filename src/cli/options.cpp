@@ -108,7 +108,8 @@ class Parser {
         continue;
       }
       std::string_view rest = word.substr(at + 1);
-      bool takes_none = option->takes == Takes::Nothing || (option->takes == Takes::Bool && !docker());
+      bool takes_none = option->takes == Takes::Nothing || option->takes == Takes::OptionalLong ||
+                        (option->takes == Takes::Bool && !docker());
       bool switch_alone = takes_none || (option->takes == Takes::Bool && !rest.starts_with('='));
       if (switch_alone) {
         TRY(apply(*option, std::nullopt));

@@ -22,10 +22,11 @@ enum class Takes : uint8_t {
   Bool,      // a switch that also takes =true and =false (docker)
   Required,  // --opt=v, --opt v, -ov
   Optional,  // --opt or --opt=v, -o or -ov; never the next word
+  OptionalLong,  // --opt or --opt=v; -o alone, so that -muin is four options
 };
 
 struct Option;
-// Stores the option into the command's own struct. `value` is absent for Nothing and for Optional without one; it is
+// Stores the option into the command's own struct. `value` is absent for Nothing and for the optional kinds without one; it is
 // "true" or "false" for Bool. An error's text is the reason alone ("invalid size: 'x'"); the parser names the option.
 using Apply = Result<> (*)(void* target, const Option& option, std::optional<std::string_view> value);
 

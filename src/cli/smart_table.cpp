@@ -94,7 +94,9 @@ class Walk {
 std::vector<std::string> cell_lines(const SmartTable& table, const Row& row, size_t column) {
   const Cell& cell = table.lines[row.line].cells[column];
   std::vector<std::string> lines;
-  for (const std::string& piece : split(cell.value_or(""), '\n')) lines.push_back(safe_text(piece));
+  if (table.columns[column].wrap)
+    for (const std::string& piece : split(cell.value_or(""), '\n')) lines.push_back(safe_text(piece));
+  else lines.push_back(safe_text(cell.value_or("")));
   if (!table.columns[column].tree) return lines;
   for (size_t i = 0; i < lines.size(); ++i) lines[i].insert(0, i == 0 ? row.art : row.below);
   return lines;
@@ -121,10 +123,15 @@ Grid build_grid(const SmartTable& table, const Art& art) {
 }
 
 std::vector<size_t> column_widths(const SmartTable& table, const Grid& grid, size_t limit) {
-  std::vector<size_t> widths;
-  for (const SmartColumn& column : table.columns) widths.push_back(display_width(column.name));
-  for (const auto& line : grid)
-    for (size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], display_width(line[i]));
+  std::vector<size_t> widths(table.columns.size(), 0);
+  for (size_t line = table.headings ? 1 : 0; line < grid.size(); ++line)
+    for (size_t i = 0; i < widths.size(); ++i) widths[i] = std::max(widths[i], display_width(grid[line][i]));
+  for (size_t i = 0; i < widths.size(); ++i) {
+    // libsmartcols' rule, with or without headings.
+    size_t heading = display_width(table.columns[i].name), hint = table.columns[i].hint;
+    if (widths[i] < heading) widths[i] = heading;
+    else if (widths[i] < hint && heading < hint) widths[i] = hint;
+  }
   size_t total = widths.empty() ? 0 : widths.size() - 1;
   for (size_t width : widths) total += width;
   for (size_t i = widths.size(); i-- > 0 && limit != 0 && total > limit;) {

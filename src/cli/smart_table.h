@@ -8,13 +8,15 @@
 
 namespace hull::cli {
 
-using Cell = std::optional<std::string>;  // absent: null in JSON, nothing elsewhere; lines separated by '\n'
+using Cell = std::optional<std::string>;  // absent: null in JSON, nothing elsewhere
 
 struct SmartColumn {
   std::string name;
+  size_t hint = 0;         // a usual width: taken when the cells fill the heading's width but are narrower than this
   bool right = false;      // numbers
   bool number = false;     // in JSON without quotes
   bool tree = false;       // carries the tree's art
+  bool wrap = false;       // a newline in a cell begins another line of it; elsewhere it is shown as \x0a
   bool truncate = false;   // gives way on a narrow terminal
 };
 

@@ -6,7 +6,7 @@ namespace hull::cli {
 namespace {
 
 SmartTable sample() {
-  SmartTable table{"things", {{"ID", true, true}, {"NAME", false, false, true, true}, {"X"}}, {}, true};
+  SmartTable table{"things", {{.name = "ID", .right = true, .number = true}, {.name = "NAME", .tree = true, .truncate = true}, {"X"}}, {}, true};
   table.lines = {{{"1", "root", std::nullopt}, -1}, {{"20", "a", "x"}, 0}, {{"3", "b b", "y"}, 0}, {{"4", "deep\x1b", ""}, 1}};
   return table;
 }
@@ -31,8 +31,18 @@ TEST(SmartTable, CutsOnlyWhatMayBeCut) {
 }
 
 TEST(SmartTable, SplitsCellsIntoLines) {
-  SmartTable table{"t", {{"A"}, {"B"}}, {{{"1\n2", "x"}, -1}}, false};
-  EXPECT_EQ(print_smart_table(table, {}), "1 x\n2 \n");
+  SmartTable table{"t", {{.name = "A", .wrap = true}, {"B"}}, {{{"1\n2", "x\ny"}, -1}}, false};
+  EXPECT_EQ(print_smart_table(table, {}), "1 x\\x0ay\n2 \n");
+}
+
+TEST(SmartTable, TakesTheHintWhenCellsFillTheHeading) {
+  auto width_with = [](const char* cell) {
+    SmartTable table{"t", {{.name = "PID", .hint = 5, .right = true}}, {{{cell}, -1}}, false};
+    return print_smart_table(table, {}).size() - 1;
+  };
+  EXPECT_EQ(width_with("12"), 3u);
+  EXPECT_EQ(width_with("123"), 5u);
+  EXPECT_EQ(width_with("123456"), 6u);
 }
 
 TEST(SmartTable, IsEmptyWithoutLines) {
@@ -47,7 +57,7 @@ TEST(SmartTable, EncodesRawWords) {
 }
 
 TEST(SmartTable, NestsJson) {
-  SmartTable table{"t", {{"ID", true, true}, {"N", false, false, true}}, {{{"1", "a\"b"}, -1}, {{"2", std::nullopt}, 0}, {{"3", "c"}, -1}}, true};
+  SmartTable table{"t", {{.name = "ID", .right = true, .number = true}, {.name = "N", .tree = true}}, {{{"1", "a\"b"}, -1}, {{"2", std::nullopt}, 0}, {{"3", "c"}, -1}}, true};
   EXPECT_EQ(print_smart_json(table),
             "{\n   \"t\": [\n      {\n         \"id\": 1,\n         \"n\": \"a\\\"b\",\n         \"children\": [\n            {\n"
             "               \"id\": 2,\n               \"n\": null\n            }\n         ]\n      },{\n         \"id\": 3,\n"

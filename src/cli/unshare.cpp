@@ -44,7 +44,7 @@ Result<> set_mount_proc(void* target, const Option&, std::optional<std::string_v
 }
 
 Result<> set_mount_binfmt(void* target, const Option&, std::optional<std::string_view> value) {
-  request_of(target).flags |= CLONE_NEWNS | CLONE_NEWUSER;
+  request_of(target).flags |= CLONE_NEWNS;
   request_of(target).mount_binfmt = std::string(value.value_or("/proc/sys/fs/binfmt_misc"));
   return {};
 }
@@ -52,7 +52,7 @@ Result<> set_mount_binfmt(void* target, const Option&, std::optional<std::string
 Result<> set_load_interpreter(void* target, const Option&, std::optional<std::string_view> value) {
   UnshareRequest& request = request_of(target);
   request.load_interpreter = std::string(*value);
-  request.flags |= CLONE_NEWNS | CLONE_NEWUSER;
+  request.flags |= CLONE_NEWNS;
   if (!request.mount_binfmt) request.mount_binfmt = "/proc/sys/fs/binfmt_misc";
   return {};
 }
@@ -74,13 +74,17 @@ Result<> map_current(void* target, const Option&, std::optional<std::string_view
 
 Result<> set_map_user(void* target, const Option&, std::optional<std::string_view> value) {
   request_of(target).flags |= CLONE_NEWUSER;
-  request_of(target).map_user = TRY(ns::find_id("/etc/passwd", *value));
+  Result<uint32_t> id = ns::find_id("/etc/passwd", *value);
+  if (!id) return fail(ErrorKind::Invalid, format("failed to parse uid: '{}'; {}", *value, id.error().text()));
+  request_of(target).map_user = *id;
   return {};
 }
 
 Result<> set_map_group(void* target, const Option&, std::optional<std::string_view> value) {
   request_of(target).flags |= CLONE_NEWUSER;
-  request_of(target).map_group = TRY(ns::find_id("/etc/group", *value));
+  Result<uint32_t> id = ns::find_id("/etc/group", *value);
+  if (!id) return fail(ErrorKind::Invalid, format("failed to parse gid: '{}'; {}", *value, id.error().text()));
+  request_of(target).map_group = *id;
   return {};
 }
 
@@ -121,7 +125,7 @@ Result<> map_subids(void* target, const Option& option, std::optional<std::strin
 Result<> set_owner(void* target, const Option&, std::optional<std::string_view> value) {
   size_t colon = value->find(':');
   auto uid = parse_uint(value->substr(0, colon), 0, UINT32_MAX - 1);
-  auto gid = colon == std::string_view::npos ? uid : parse_uint(value->substr(colon + 1), 0, UINT32_MAX - 1);
+  auto gid = colon == std::string_view::npos ? std::nullopt : parse_uint(value->substr(colon + 1), 0, UINT32_MAX - 1);
   if (!uid || !gid) return fail(ErrorKind::Invalid, format("invalid owner '{}'; write UID:GID", *value));
   request_of(target).flags |= CLONE_NEWUSER;
   request_of(target).owner = {static_cast<uint32_t>(*uid), static_cast<uint32_t>(*gid)};
@@ -150,7 +154,9 @@ Result<> set_kill_child(void* target, const Option&, std::optional<std::string_v
   request.fork = true;
   request.kill_child = SIGKILL;
   if (!value) return {};
-  request.kill_child = TRY(engine::parse_signal(*value));
+  Result<int> number = engine::parse_signal(*value);
+  if (!number) return fail(ErrorKind::Invalid, format("unknown signal: {}", *value));
+  request.kill_child = *number;
   return {};
 }
 
@@ -181,14 +187,14 @@ Result<> set_offset(void* target, const Option&, std::optional<std::string_view>
 }
 
 constexpr Option kOptions[] = {
-    {'m', "mount", Takes::Optional, "file", "unshare mounts namespace", add_kind<NsKind::Mnt>},
-    {'u', "uts", Takes::Optional, "file", "unshare UTS namespace (hostname etc)", add_kind<NsKind::Uts>},
-    {'i', "ipc", Takes::Optional, "file", "unshare System V IPC namespace", add_kind<NsKind::Ipc>},
-    {'n', "net", Takes::Optional, "file", "unshare network namespace", add_kind<NsKind::Net>},
-    {'p', "pid", Takes::Optional, "file", "unshare pid namespace", add_kind<NsKind::Pid>},
-    {'U', "user", Takes::Optional, "file", "unshare user namespace", add_kind<NsKind::User>},
-    {'C', "cgroup", Takes::Optional, "file", "unshare cgroup namespace", add_kind<NsKind::Cgroup>},
-    {'T', "time", Takes::Optional, "file", "unshare time namespace", add_kind<NsKind::Time>},
+    {'m', "mount", Takes::OptionalLong, "file", "unshare mounts namespace", add_kind<NsKind::Mnt>},
+    {'u', "uts", Takes::OptionalLong, "file", "unshare UTS namespace (hostname etc)", add_kind<NsKind::Uts>},
+    {'i', "ipc", Takes::OptionalLong, "file", "unshare System V IPC namespace", add_kind<NsKind::Ipc>},
+    {'n', "net", Takes::OptionalLong, "file", "unshare network namespace", add_kind<NsKind::Net>},
+    {'p', "pid", Takes::OptionalLong, "file", "unshare pid namespace", add_kind<NsKind::Pid>},
+    {'U', "user", Takes::OptionalLong, "file", "unshare user namespace", add_kind<NsKind::User>},
+    {'C', "cgroup", Takes::OptionalLong, "file", "unshare cgroup namespace", add_kind<NsKind::Cgroup>},
+    {'T', "time", Takes::OptionalLong, "file", "unshare time namespace", add_kind<NsKind::Time>},
     {'f', "fork", Takes::Nothing, nullptr, "fork before launching <program>", set_fork},
     {0, "map-user", Takes::Required, "uid|name", "map current user to uid (implies --user)", set_map_user},
     {0, "map-group", Takes::Required, "gid|name", "map current group to gid (implies --user)", set_map_group},
@@ -202,8 +208,8 @@ constexpr Option kOptions[] = {
     {0, "kill-child", Takes::Optional, "signame", "when dying, kill the forked child (implies --fork); defaults to SIGKILL", set_kill_child},
     {0, "forward-signals", Takes::Nothing, nullptr, "forward SIGINT and SIGTERM to the child (implies --fork)", set_forward_signals},
     {0, "mount-proc", Takes::Optional, "dir", "mount proc filesystem first (implies --mount)", set_mount_proc},
-    {0, "mount-binfmt", Takes::Optional, "dir", "mount binfmt filesystem first (implies --user and --mount)", set_mount_binfmt},
-    {'l', "load-interp", Takes::Required, "file", "load binfmt definition in the namespace (implies --mount-binfmt)", set_load_interpreter},
+    {0, "mount-binfmt", Takes::Optional, "dir", "mount binfmt filesystem first (implies --mount)", set_mount_binfmt},
+    {'l', "load-interp", Takes::Required, "string", "load binfmt definition in the namespace (implies --mount-binfmt)", set_load_interpreter},
     {0, "propagation", Takes::Required, "slave|shared|private|unchanged", "modify mount propagation in mount namespace", set_propagation},
     {0, "setgroups", Takes::Required, "allow|deny", "control the setgroups syscall in user namespaces", set_setgroups},
     {0, "keep-caps", Takes::Nothing, nullptr, "retain capabilities granted in user namespaces", set_keep_caps},

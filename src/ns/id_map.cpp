@@ -78,9 +78,9 @@ static std::string split_around(IdRange range, SingleId single) {
 
 std::string id_map_text(const std::vector<IdRange>& ranges, std::optional<SingleId> single) {
   std::string text;
+  if (single) text = format("{} {} 1\n", single->inner, single->outer);
   for (const IdRange& range : ranges)
     text += single ? split_around(range, *single) : format("{} {} {}\n", range.inner.value_or(0), range.outer, range.count);
-  if (single) text += format("{} {} 1\n", single->inner, single->outer);
   return text;
 }
 

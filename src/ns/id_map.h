@@ -32,7 +32,7 @@ std::vector<IdRange> identity_ranges(std::string_view current_map);
 
 struct SingleId { uint32_t outer, inner; };
 
-// The lines of uid_map: each range with room made for `single`, which is mapped beside them.
+// The lines of uid_map: `single` first, then each range with room made for it.
 std::string id_map_text(const std::vector<IdRange>& ranges, std::optional<SingleId> single);
 
 // A user or group by name or number, from /etc/passwd or /etc/group (never NSS: nothing is loaded).

@@ -29,13 +29,13 @@ TEST(IdMap, MakesRoomForTheSingleId) {
   IdRange range{100000, 0, 1000};
   EXPECT_EQ(id_map_text({range}, std::nullopt), "0 100000 1000\n");
   // The inner id 0 goes to the caller: the range starts at 1 and loses its last id.
-  EXPECT_EQ(id_map_text({range}, SingleId{1000, 0}), "1 100000 999\n0 1000 1\n");
-  EXPECT_EQ(id_map_text({range}, SingleId{5, 10}), "0 100000 10\n11 100010 989\n10 5 1\n");
+  EXPECT_EQ(id_map_text({range}, SingleId{1000, 0}), "0 1000 1\n1 100000 999\n");
+  EXPECT_EQ(id_map_text({range}, SingleId{5, 10}), "10 5 1\n0 100000 10\n11 100010 989\n");
   // Outer id 0 lies in the range, inner id 5 does not: only the outer side moves.
-  EXPECT_EQ(id_map_text({IdRange{0, 100, 50}}, SingleId{0, 5}), "100 1 49\n5 0 1\n");
-  EXPECT_EQ(id_map_text({IdRange{0, 100, 50}}, SingleId{0, 120}), "100 1 20\n121 21 29\n120 0 1\n");
-  EXPECT_EQ(id_map_text({IdRange{0, 0, 50}}, SingleId{0, 5}), "0 1 5\n6 6 44\n5 0 1\n");
-  EXPECT_EQ(id_map_text({range}, SingleId{0, 2000}), "0 100000 1000\n2000 0 1\n");
+  EXPECT_EQ(id_map_text({IdRange{0, 100, 50}}, SingleId{0, 5}), "5 0 1\n100 1 49\n");
+  EXPECT_EQ(id_map_text({IdRange{0, 100, 50}}, SingleId{0, 120}), "120 0 1\n100 1 20\n121 21 29\n");
+  EXPECT_EQ(id_map_text({IdRange{0, 0, 50}}, SingleId{0, 5}), "5 0 1\n0 1 5\n6 6 44\n");
+  EXPECT_EQ(id_map_text({range}, SingleId{0, 2000}), "2000 0 1\n0 100000 1000\n");
 }
 
 TEST(IdMap, PassesTheWholeNamespaceThrough) {

@@ -56,6 +56,16 @@ Result<Fd> open_of_target(const Target& target, const std::string& name, int fla
   return fd;
 }
 
+Error cannot_open(const std::string& path, int saved) {
+  return Error(kind_of_errno(saved), format("cannot open {}: {}", path, errno_text(saved)), saved);
+}
+
+Result<Fd> open_directory(const std::string& path) {
+  Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return fail(cannot_open(path, errno));
+  return fd;
+}
+
 struct Entry {
   NsKind kind;
   Fd fd;
@@ -69,11 +79,15 @@ Result<std::vector<Entry>> open_namespaces(const EnterRequest& request, const Ta
     auto file = request.files.find(info.kind);
     bool wanted = (request.flags & info.clone_flag) != 0;
     if (file != request.files.end()) {
-      entries.push_back({info.kind, TRY(kernel::open_ns_file(file->second, info.kind))});
+      Result<Fd> fd = kernel::open_ns_file(file->second, info.kind);
+      if (!fd && fd.error().errno_value() != 0) return fail(cannot_open(file->second, fd.error().errno_value()));
+      if (!fd) return fail(std::move(fd).error());
+      entries.push_back({info.kind, std::move(*fd)});
     } else if (wanted || request.all) {
       if (!target.directory) return fail(ErrorKind::Invalid, format("neither filename nor target pid supplied for ns/{}", info.name));
       Fd fd = TRY(open_of_target(target, format("ns/{}", info.name)));
-      if (!wanted) {
+      // Entering one's own user namespace is refused; entering another of one's own namespaces is not without effect.
+      if (!wanted && info.kind == NsKind::User) {
         auto ours = kernel::ns_inode(0, info.kind);
         auto theirs = kernel::identify_ns(fd);
         if (theirs && ours && theirs->inode == *ours) continue;
@@ -84,14 +98,17 @@ Result<std::vector<Entry>> open_namespaces(const EnterRequest& request, const Ta
   return entries;
 }
 
+// The user namespace above: the owner of the first namespace to be entered (of a user namespace, its parent), or of the
+// target's user namespace when nothing else is entered.
 Result<> add_user_parent(const EnterRequest& request, const Target& target, std::vector<Entry>& entries) {
   if (!request.user_parent) return {};
-  if (!target.directory) return fail(ErrorKind::Invalid, "--user-parent needs a target process (--target)");
-  Fd user = TRY(open_of_target(target, "ns/user"));
-  Fd parent(::ioctl(user.get(), 0xb702 /* NS_GET_PARENT */));
-  if (!parent) return fail(Error(kind_of_errno(errno), format("failed to open parent namespace of /proc/{}/ns/user: {}", target.pid, errno_text(errno)), errno));
+  if (entries.empty() && !target.directory) return fail(ErrorKind::Invalid, "no namespace to get --user-parent of; give a target (--target)");
+  Fd target_user;
+  if (entries.empty()) target_user = TRY(open_of_target(target, "ns/user"));
+  Result<Fd> parent = kernel::ns_owner(entries.empty() ? target_user : entries.front().fd);
+  if (!parent) return fail(std::move(parent).error().with_context("failed to open the parent user namespace"));
   std::erase_if(entries, [](const Entry& entry) { return entry.kind == NsKind::User; });
-  entries.insert(entries.begin(), Entry{NsKind::User, std::move(parent)});
+  entries.insert(entries.begin(), Entry{NsKind::User, std::move(*parent)});
   return {};
 }
 
@@ -107,12 +124,13 @@ Result<> add_net_socket(const EnterRequest& request, const Target& target, std::
   return {};
 }
 
-// Two passes: a first failure may be cured by a user namespace entered meanwhile, a second is final.
+// Two passes, the user namespace first in the second: who gives up rights by entering it enters the others before; who
+// wins rights by entering it fails at the others once, and then gets in.
 Result<> enter_namespaces(std::vector<Entry>& entries) {
   for (int pass = 0; pass < 2; ++pass)
     for (Entry& entry : entries) {
       const kernel::NsInfo& info = kernel::ns_info(entry.kind);
-      if (entry.entered) continue;
+      if (entry.entered || (pass == 0 && entry.kind == NsKind::User)) continue;
       entry.entered = ::setns(entry.fd.get(), static_cast<int>(info.clone_flag)) == 0;
       if (entry.entered || pass == 0) continue;
       int saved = errno;
@@ -129,9 +147,9 @@ struct Directories { Fd root, wd; };
 Result<Directories> open_directories(const EnterRequest& request, const Target& target) {
   Directories directories;
   constexpr int kFlags = O_RDONLY | O_DIRECTORY;
-  if (request.root) directories.root = TRY(open_file(*request.root, kFlags));
+  if (request.root) directories.root = TRY(open_directory(*request.root));
   else if (request.target_root) directories.root = TRY(open_of_target(target, "root", kFlags));
-  if (request.wd) directories.wd = TRY(open_file(*request.wd, kFlags));
+  if (request.wd) directories.wd = TRY(open_directory(*request.wd));
   else if (request.target_wd) directories.wd = TRY(open_of_target(target, "cwd", kFlags));
   return directories;
 }
@@ -142,7 +160,7 @@ Result<> change_directories(const EnterRequest& request, Directories& directorie
     if (::fchdir(directories.root.get()) != 0) return fail_errno("change directory by root file descriptor", "failed");
     if (::chroot(".") != 0) return fail_errno("chroot", "failed");
   }
-  if (request.wdns) directories.wd = TRY(open_file(*request.wdns, O_RDONLY | O_DIRECTORY));
+  if (request.wdns) directories.wd = TRY(open_directory(*request.wdns));
   if (directories.wd && ::fchdir(directories.wd.get()) != 0) return fail_errno("change directory by working directory file descriptor", "failed");
   return {};
 }
@@ -156,24 +174,42 @@ Result<> take_environment(const std::string& block) {
   return {};
 }
 
+// Where a group of one hierarchy is mounted for us: of several mounts of the hierarchy, the last (others may lie hidden
+// beneath it) whose root is above the group.
+// `controllers` as /proc/PID/cgroup has them ("cpu,cpuacct", "name=systemd", "" for v2).
+std::string find_group(std::string_view mountinfo, std::string_view controllers, std::string_view path) {
+  std::string found;
+  for (std::string_view line : split_lines(mountinfo)) {
+    size_t dash = line.find(" - ");
+    if (dash == std::string_view::npos) continue;
+    std::vector<std::string_view> fields = split_words(line.substr(0, dash)), source = split_words(line.substr(dash + 3));
+    if (fields.size() < 5 || source.size() < 3 || source[0] != (controllers.empty() ? "cgroup2" : "cgroup")) continue;
+    std::vector<std::string> options = split(source[2], ',');
+    for (const std::string& controller : split(controllers, ','))
+      if (!controller.empty() && std::find(options.begin(), options.end(), controller) == options.end()) options.clear();
+    std::string_view root = fields[3] == "/" ? "" : fields[3];
+    bool below = path.starts_with(root) && (path.size() == root.size() || path[root.size()] == '/');
+    std::string directory = unescape_octal(fields[4]) + std::string(below ? path.substr(root.size()) : "");
+    if (!options.empty() && below && path_exists(directory)) found = directory;
+  }
+  return found;
+}
+
 // The target's cgroup: the v2 group and, on hosts that still have them, its group of every v1 hierarchy.
 Result<> join_cgroup_of(const Target& target) {
   Fd file_of_target = TRY(open_of_target(target, "cgroup"));
-  std::string groups = TRY(read_all(file_of_target));
+  std::string groups = TRY(read_all(file_of_target)), mountinfo = TRY(read_file("/proc/self/mountinfo"));
   bool joined = false;
   for (std::string_view line : split_lines(groups)) {
     size_t first = line.find(':'), second = line.find(':', first + 1);
     if (second == std::string_view::npos) continue;
-    std::string controllers(line.substr(first + 1, second - first - 1)), path(line.substr(second + 1));
-    if (controllers.starts_with("name=")) controllers = controllers.substr(5);
-    std::string file;
-    if (controllers.empty()) file = path_exists("/sys/fs/cgroup/cgroup.procs") ? "/sys/fs/cgroup" + path + "/cgroup.procs" : "/sys/fs/cgroup/unified" + path + "/cgroup.procs";
-    else file = "/sys/fs/cgroup/" + controllers + path + "/tasks";
-    if (!path_exists(file)) continue;
-    TRY(write_kernel_file(file, "0"));
+    std::string_view controllers = line.substr(first + 1, second - first - 1);
+    std::string directory = find_group(mountinfo, controllers, line.substr(second + 1));
+    if (directory.empty()) continue;
+    TRY(write_kernel_file(directory + (controllers.empty() ? "/cgroup.procs" : "/tasks"), "0"));
     joined = true;
   }
-  if (!joined) return fail(ErrorKind::NotFound, format("no cgroup of process {} is visible under /sys/fs/cgroup", target.pid));
+  if (!joined) return fail(ErrorKind::NotFound, format("no cgroup of process {} is mounted here", target.pid));
   return {};
 }
 

@@ -17,8 +17,8 @@ struct EnterRequest {
   std::optional<uint64_t> target_inode;            // of its pidfd: refuse another process under the same number
   uint64_t flags = 0;                              // CLONE_NEW* from the target
   std::map<kernel::NsKind, std::string> files;     // kinds entered through a file instead
-  bool all = false;                                // every kind in which the target differs from us
-  bool user_parent = false;                        // the parent of the target's user namespace
+  bool all = false;                                // every kind, but no user namespace that is ours already
+  bool user_parent = false;                        // the user namespace that owns the first one entered
   std::optional<int> net_socket;                   // a descriptor of the target: the net namespace of that socket
   bool target_root = false, target_wd = false, environment = false, join_cgroup = false;
   std::optional<std::string> root, wd, wdns;       // directories instead; wdns is looked up inside

@@ -166,6 +166,29 @@ Result<Helper> start_binder(const UnshareRequest& request) {
   });
 }
 
+uint64_t own_mount_id() {
+  Result<Fd> mounts = kernel::open_ns(0, NsKind::Mnt);
+  Result<kernel::NsIdentity> identity = mounts ? kernel::identify_ns(*mounts) : tl::unexpected<Error>(mounts.error());
+  return identity ? identity->id : 0;
+}
+
+// KERNEL: a mount namespace can be bound only inside one with a lower id (so that no two hold each other), and ids are
+// handed out in batches per processor: a younger one made on another processor may have the lower id; since 6.18,
+// mnt_ns_loop() in fs/namespace.c. So make it again on each processor until the order is right.
+Result<> order_mount_namespace(const UnshareRequest& request, uint64_t binders_id) {
+  cpu_set_t allowed, one;
+  if (!request.persist.contains(NsKind::Mnt) || ::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return {};
+  for (int cpu = 0; cpu < CPU_SETSIZE && own_mount_id() < binders_id; ++cpu) {
+    if (!CPU_ISSET(cpu, &allowed)) continue;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    if (::sched_setaffinity(0, sizeof one, &one) != 0) continue;
+    if (::unshare(CLONE_NEWNS) != 0) return fail_errno("unshare", "failed");
+  }
+  ::sched_setaffinity(0, sizeof allowed, &allowed);
+  return {};
+}
+
 // ---- the steps
 
 Result<> make_namespaces(const UnshareRequest& request) {
@@ -190,8 +213,11 @@ Result<> set_time_offsets(const UnshareRequest& request) {
 
 Result<> own_user_namespace(const UnshareRequest& request) {
   if (!request.owner) return {};
+  TRY(drop_groups());
   if (::setresgid(request.owner->second, request.owner->second, request.owner->second) != 0) return fail_errno("setgid", "of --owner failed");
   if (::setresuid(request.owner->first, request.owner->first, request.owner->first) != 0) return fail_errno("setuid", "of --owner failed");
+  // KERNEL: a change of ids clears this, and then root owns our /proc/self files, which we have to write.
+  ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
   return {};
 }
 
@@ -211,34 +237,49 @@ Result<> change_root(const UnshareRequest& request) {
   return {};
 }
 
+Result<> mount_proc(const UnshareRequest& request) {
+  if (!request.mount_proc) return {};
+  // Without this the new proc would propagate to where the tree is shared.
+  if (!request.root && request.propagation != (MS_PRIVATE | MS_REC) &&
+      ::mount("none", request.mount_proc->c_str(), nullptr, MS_PRIVATE | MS_REC, nullptr) != 0 && errno != EINVAL)
+    return fail(Error(kind_of_errno(errno), format("cannot change {} filesystem propagation: {}", *request.mount_proc, errno_text(errno)), errno));
+  return mount_or_fail("proc", *request.mount_proc, "proc", MS_NOSUID | MS_NOEXEC | MS_NODEV);
+}
+
+constexpr const char* kBinfmt = "/proc/sys/fs/binfmt_misc";
+
+Result<> mount_binfmt(const std::string& target) {
+  Result<> mounted = mount_or_fail("binfmt_misc", target, "binfmt_misc", MS_NOSUID | MS_NOEXEC | MS_NODEV);
+  if (mounted || mounted.error().errno_value() != EPERM) return mounted;
+  return fail(std::move(mounted).error().with_remedy("a kernel of 6.7 or later allows it in a user namespace of its own (--user)"));
+}
+
+Result<> load_interpreter(const UnshareRequest& request, const std::string& directory) {
+  if (!request.load_interpreter) return {};
+  return write_kernel_file(directory + "/register", *request.load_interpreter);
+}
+
+// The interpreter is looked up in the caller's root: with a new one, binfmt_misc is mounted once on each side.
 Result<> prepare_mounts(const UnshareRequest& request) {
   bool new_mounts = (request.flags & CLONE_NEWNS) != 0;
   if (new_mounts && request.propagation != 0 && ::mount("none", "/", nullptr, request.propagation, nullptr) != 0)
     return fail(Error(kind_of_errno(errno), format("cannot change root filesystem propagation: {}", errno_text(errno)), errno));
-  TRY(change_root(request));
-  if (request.mount_proc) {
-    // Without this the new proc would propagate to where the tree is shared.
-    if (!request.root && request.propagation != (MS_PRIVATE | MS_REC) &&
-        ::mount("none", request.mount_proc->c_str(), nullptr, MS_PRIVATE | MS_REC, nullptr) != 0 && errno != EINVAL)
-      return fail(Error(kind_of_errno(errno), format("cannot change {} filesystem propagation: {}", *request.mount_proc, errno_text(errno)), errno));
-    TRY(mount_or_fail("proc", *request.mount_proc, "proc", MS_NOSUID | MS_NOEXEC | MS_NODEV));
+  bool load_first = request.load_interpreter && request.root;
+  if (load_first) {
+    TRY(mount_binfmt(kBinfmt));
+    TRY(load_interpreter(request, kBinfmt));
   }
-  if (request.mount_binfmt) TRY(mount_or_fail("binfmt_misc", *request.mount_binfmt, "binfmt_misc", MS_NOSUID | MS_NOEXEC | MS_NODEV));
-  return {};
-}
-
-// Registers an interpreter in the new user namespace's own binfmt_misc (Linux 6.7): the rest of a register line.
-Result<> load_interpreter(const UnshareRequest& request) {
-  if (!request.load_interpreter) return {};
-  std::string directory = request.mount_binfmt.value_or("/proc/sys/fs/binfmt_misc");
-  return write_kernel_file(directory + "/register", *request.load_interpreter);
+  TRY(change_root(request));
+  TRY(mount_proc(request));
+  if (!request.mount_binfmt) return {};
+  TRY(mount_binfmt(*request.mount_binfmt));
+  return load_first ? Result<>() : load_interpreter(request, *request.mount_binfmt);
 }
 
 Result<> become_child(const UnshareRequest& request, uid_t uid, gid_t gid) {
   if (request.kill_child && ::prctl(PR_SET_PDEATHSIG, *request.kill_child) != 0) return fail_errno("prctl", "failed");
   TRY(map_own_ids(request, uid, gid));
   TRY(prepare_mounts(request));
-  TRY(load_interpreter(request));
   if (request.gid) TRY(drop_groups());
   TRY(set_ids(request.uid, request.gid));
   if (request.keep_caps && (request.flags & CLONE_NEWUSER) != 0) TRY(keep_capabilities());
@@ -264,8 +305,10 @@ Result<int> unshare(const UnshareRequest& request, bool& exec_failed) {
   Helper binder = TRY(start_binder(request));
   Helper mapper = TRY(start_mapper(request));
   TRY(own_user_namespace(request));
+  uint64_t mounts_before = request.persist.contains(NsKind::Mnt) ? own_mount_id() : 0;
   TRY(make_namespaces(request));
   TRY(mapper.run());
+  TRY(order_mount_namespace(request, mounts_before));
   TRY(set_time_offsets(request));
   if (request.fork) {
     // Before the binder: a pid namespace can be bound only once it has a first process.
