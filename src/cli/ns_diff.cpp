@@ -18,9 +18,9 @@ constexpr Option kOptions[] = {
 };
 
 // "addresses: lo 127.0.0.1/8", one line a fact.
-std::vector<std::string> facts(pid_t pid, kernel::NsKind kind) {
+std::vector<std::string> facts(const Fd& ns, pid_t pid, kernel::NsKind kind) {
   std::vector<std::string> lines;
-  auto content = ns::namespace_content(pid, kind);
+  auto content = ns::namespace_content(ns, kind, pid);
   if (!content) return {content.error().text()};
   for (const auto& [name, values] : content->get_object())
     for (const json::value& value : values.get_array()) lines.push_back(format("{}: {}", std::string_view(name), std::string_view(value.get_string())));
@@ -36,11 +36,11 @@ json::array missing_in(const std::vector<std::string>& from, const std::vector<s
 }
 
 Result<json::value> compare(const NsTarget& a, const NsTarget& b, const kernel::NsInfo& info) {
-  Fd first = TRY_CONTEXT(kernel::open_ns(a.pid, info.kind), a.label), second = TRY_CONTEXT(kernel::open_ns(b.pid, info.kind), b.label);
+  Fd first = TRY(a.open(info.kind)), second = TRY(b.open(info.kind));
   kernel::NsIdentity one = TRY(kernel::identify_ns(first)), other = TRY(kernel::identify_ns(second));
   json::object out{{"kind", info.name}, {"same", one == other}, {"a", one.inode}, {"b", other.inode}};
   if (one == other) return json::value(std::move(out));
-  std::vector<std::string> of_a = facts(a.pid, info.kind), of_b = facts(b.pid, info.kind);
+  std::vector<std::string> of_a = facts(first, a.pid, info.kind), of_b = facts(second, b.pid, info.kind);
   out["only_a"] = missing_in(of_a, of_b);
   out["only_b"] = missing_in(of_b, of_a);
   return json::value(std::move(out));
@@ -60,18 +60,23 @@ std::string diff_text(const json::value& all) {
   return text;
 }
 
-Result<std::string> diff(std::string_view first, std::string_view second, std::string_view format, bool& all_same) {
+Result<std::string> diff(std::string_view first, std::string_view second, std::string_view pattern_text, bool& all_same) {
   NsTarget a = TRY(find_ns_target(first)), b = TRY(find_ns_target(second));
+  if (a.kind && b.kind && *a.kind != *b.kind)
+    return fail(ErrorKind::Invalid, format("{} is a {} and {} a {} namespace; compare two of one kind", first, kernel::ns_info(*a.kind).name,
+                                           second, kernel::ns_info(*b.kind).name));
+  std::optional<kernel::NsKind> only = a.kind ? a.kind : b.kind;
   json::array namespaces;
   all_same = true;
   for (const kernel::NsInfo& info : kernel::kNamespaces) {
+    if (only && *only != info.kind) continue;
     namespaces.push_back(TRY(compare(a, b, info)));
     all_same = all_same && json::get_bool(namespaces.back(), "same");
   }
   json::value all = json::object{{"a", a.label}, {"b", b.label}, {"same", all_same}, {"namespaces", std::move(namespaces)}};
-  if (format.empty() || format == "table") return diff_text(all);
-  if (format == "json") return json::to_text(all) + "\n";
-  Template pattern = TRY(Template::parse(expand_escapes(format)));
+  if (pattern_text.empty() || pattern_text == "table") return diff_text(all);
+  if (pattern_text == "json") return json::to_text(all) + "\n";
+  Template pattern = TRY(Template::parse(expand_escapes(pattern_text)));
   return TRY(pattern.render(all, MissingKey::Error)) + "\n";
 }
 

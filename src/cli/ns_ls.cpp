@@ -21,12 +21,11 @@ constexpr Option kOptions[] = {
 constexpr Column kColumns[] = {{"Kind", "KIND"}, {"Inode", "INODE"}, {"ID", "ID"}, {"Owner", "OWNER"}, {"Processes", "PROCESSES"},
                                {"PID", "PID"}, {"Parent", "PARENT"}, {"UserNs", "USER NS"}, {"Path", "PATH"}, {"HeldBy", "HELD BY"}};
 
-json::value row_of(const ns::Namespace& space, OwnerLabels& labels) {
+json::value row_of(const ns::Namespace& space, const OwnerLabels& labels) {
   pid_t pid = space.pid != 0 ? space.pid : space.holder;
-  std::string owner = pid != 0 ? labels.of(pid) : "-";
   auto or_dash = [](uint64_t number) { return number != 0 ? std::to_string(number) : std::string("-"); };
   return json::object{{"Kind", kernel::ns_info(space.kind).name}, {"Inode", std::to_string(space.inode)}, {"ID", or_dash(space.id)},
-                      {"Owner", owner}, {"Processes", space.processes}, {"PID", pid}, {"Parent", or_dash(space.parent)},
+                      {"Owner", labels.of(space)}, {"Processes", space.processes}, {"PID", pid}, {"Parent", or_dash(space.parent)},
                       {"UserNs", or_dash(space.owner)}, {"Path", ns::path_of(space)}, {"HeldBy", ns::hold_name(space.hold)}};
 }
 
@@ -37,7 +36,7 @@ Result<std::string> ls_text(const LsArgs& args) {
     if (!kind) return fail(ErrorKind::Invalid, format("unknown namespace kind '{}'; use mnt, uts, ipc, net, pid, user, cgroup or time", args.kind));
     request.kinds = ns::mask_of(*kind);
   }
-  request.threads = request.descriptors = request.mounts = request.relations = true;
+  request.threads = request.descriptors = request.sockets = request.mounts = request.relations = true;
   ns::Snapshot snapshot = TRY(ns::scan(request));
   OwnerLabels labels;
   std::vector<json::value> rows;

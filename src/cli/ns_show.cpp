@@ -13,7 +13,7 @@ constexpr Option kOptions[] = {
 };
 
 Result<json::value> describe(const NsTarget& target, const kernel::NsInfo& info) {
-  Fd ns = TRY_CONTEXT(kernel::open_ns(target.pid, info.kind), format("the {} namespace of process {}", info.name, target.pid));
+  Fd ns = TRY(target.open(info.kind));
   kernel::NsIdentity identity = TRY(kernel::identify_ns(ns));
   json::object out{{"kind", info.name}, {"inode", identity.inode}, {"id", identity.id}, {"host", kernel::ns_inode(0, info.kind) == identity.inode}};
   if (auto owner = kernel::ns_owner(ns)) {
@@ -23,7 +23,7 @@ Result<json::value> describe(const NsTarget& target, const kernel::NsInfo& info)
   if (auto parent = kernel::ns_parent(ns); hierarchical && parent) {
     if (auto above = kernel::identify_ns(*parent)) out["parent"] = above->inode;
   }
-  Result<json::value> content = ns::namespace_content(target.pid, info.kind);
+  Result<json::value> content = ns::namespace_content(ns, info.kind, target.pid);
   if (content) out["content"] = std::move(*content);
   else out["error"] = content.error().text();
   return json::value(std::move(out));
@@ -41,7 +41,8 @@ void append_content(std::string& text, const json::value& ns) {
 }
 
 std::string show_text(const json::value& all) {
-  std::string text = format("{}, PID {}\n", json::get_string(all, "name"), json::get_int(all, "pid"));
+  std::string text(json::get_string(all, "name"));
+  text += json::get_int(all, "pid") != 0 ? format(", PID {}\n", json::get_int(all, "pid")) : ", no process\n";
   for (const json::value& ns : json::find(all, "namespaces")->get_array()) {
     text += format("  {:<7} {}", json::get_string(ns, "kind"), json::get_int(ns, "inode"));
     if (json::get_int(ns, "id") != 0) text += format("  id {}", json::get_int(ns, "id"));

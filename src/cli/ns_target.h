@@ -9,14 +9,17 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "kernel/namespaces.h"
+#include "ns/scan.h"
 
 namespace hull::cli {
 
 struct NsTarget {
-  pid_t pid = 0;
-  std::string label;                     // "container db", "process 42 (sshd)"
-  std::optional<kernel::NsKind> kind;    // of an inode: only this one
+  pid_t pid = 0;                        // 0: a namespace without processes
+  std::string label;                    // "container db", "process 42 (sshd)"
+  std::optional<kernel::NsKind> kind;   // of an inode: only this one
+  std::optional<ns::Namespace> space;   // of an inode
+
+  Result<Fd> open(kernel::NsKind of) const;
 };
 
 Result<NsTarget> find_ns_target(std::string_view text);
@@ -26,6 +29,8 @@ class OwnerLabels {
  public:
   OwnerLabels();
   std::string of(pid_t pid) const;
+  // Of a namespace: "host" for those that the kernel began with, else its first process's, else what holds it.
+  std::string of(const ns::Namespace& space) const;
 
  private:
   std::map<uint64_t, std::string> names_;  // mount namespace's inode to the container's name

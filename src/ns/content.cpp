@@ -3,10 +3,9 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <ifaddrs.h>
 #include <linux/mount.h>
-#include <net/if.h>
 #include <netinet/in.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -19,6 +18,8 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "kernel/netlink.h"
+#include "ns/nsenter.h"
 
 namespace hull::ns {
 namespace {
@@ -35,9 +36,11 @@ array to_array(const std::vector<std::string>& lines) {
 
 // ---- read from outside
 
-std::vector<std::string> lines_of(const std::string& path) {
+// `path` within /proc, through a descriptor that stays valid when the mount namespace changes.
+std::vector<std::string> lines_of(const Fd& proc, const std::string& path) {
   std::vector<std::string> lines;
-  auto text = read_file(path);
+  Result<Fd> file = open_at(proc, path, O_RDONLY);
+  Result<std::string> text = file ? read_all(*file) : tl::unexpected<Error>(file.error());
   if (!text) return lines;
   for (std::string_view line : split_lines(*text)) lines.emplace_back(trim(line));
   return lines;
@@ -67,47 +70,30 @@ std::string socket_address(std::string_view hex) {
   return words == 1 ? format("{}:{}", text, port) : format("[{}]:{}", text, port);
 }
 
-std::vector<std::string> listeners(pid_t pid) {
+std::vector<std::string> listeners(const Fd& proc) {
   struct Table { const char* name; const char* state; };
   constexpr Table kTables[] = {{"tcp", "0A"}, {"tcp6", "0A"}, {"udp", "07"}, {"udp6", "07"}};
   std::vector<std::string> found;
   for (const Table& table : kTables) {
-    auto lines = lines_of(format("/proc/{}/net/{}", pid, table.name));
+    auto lines = lines_of(proc, format("self/net/{}", table.name));
     for (size_t i = 1; i < lines.size(); ++i) {
       auto words = split_words(lines[i]);
       if (words.size() > 3 && words[3] == table.state) found.push_back(format("{} {}", table.name, socket_address(words[1])));
     }
   }
-  for (const std::string& line : lines_of(format("/proc/{}/net/unix", pid))) {
+  for (const std::string& line : lines_of(proc, "self/net/unix")) {
     auto words = split_words(line);
     // Flags 00010000 is a socket that listens (SO_ACCEPTCON).
-    if (words.size() > 7 && words[3] == "00010000") found.push_back(format("unix {}", words[7]));
+    if (words.size() > 7 && words[3] == "00010000") found.push_back(escape_controls(format("unix {}", words[7])));
   }
   std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;
 }
 
-std::vector<std::string> routes(pid_t pid) {
+std::vector<std::string> mounts(const Fd& proc, const std::string& process) {
   std::vector<std::string> found;
-  auto lines = lines_of(format("/proc/{}/net/route", pid));
-  auto address = [](std::string_view hex) {
-    uint32_t word = 0;
-    std::from_chars(hex.data(), hex.data() + hex.size(), word, 16);
-    char text[INET_ADDRSTRLEN] = {};
-    ::inet_ntop(AF_INET, &word, text, sizeof text);
-    return std::string(text);
-  };
-  for (size_t i = 1; i < lines.size(); ++i) {
-    auto words = split_words(lines[i]);
-    if (words.size() > 7) found.push_back(format("{}/{} via {} dev {}", address(words[1]), address(words[7]), address(words[2]), words[0]));
-  }
-  return found;
-}
-
-std::vector<std::string> mounts(pid_t pid) {
-  std::vector<std::string> found;
-  for (const std::string& line : lines_of(format("/proc/{}/mountinfo", pid))) {
+  for (const std::string& line : lines_of(proc, process + "/mountinfo")) {
     size_t dash = line.find(" - ");
     if (dash == std::string::npos) continue;
     auto before = split_words(std::string_view(line).substr(0, dash)), after = split_words(std::string_view(line).substr(dash + 3));
@@ -119,14 +105,14 @@ std::vector<std::string> mounts(pid_t pid) {
 }
 
 // Every process with this namespace: its PID here, in its own namespace, and its name.
-std::vector<std::string> processes(uint64_t inode) {
+std::vector<std::string> processes(const Fd& directory, uint64_t inode) {
   std::vector<std::pair<uint64_t, std::string>> found;
   std::unique_ptr<DIR, int (*)(DIR*)> proc(::opendir("/proc"), ::closedir);
   while (dirent* entry = proc ? ::readdir(proc.get()) : nullptr) {
     auto pid = parse_uint(entry->d_name, 1, INT32_MAX);
     if (!pid || kernel::ns_inode(static_cast<pid_t>(*pid), NsKind::Pid) != inode) continue;
     std::string inside, name, parent;
-    for (const std::string& line : lines_of(format("/proc/{}/status", *pid))) {
+    for (const std::string& line : lines_of(directory, format("{}/status", *pid))) {
       auto words = split_words(line);
       if (line.starts_with("NSpid:") && !words.empty()) inside = words.back();
       if (line.starts_with("Name:")) name = escape_controls(trim(std::string_view(line).substr(5)));
@@ -142,16 +128,20 @@ std::vector<std::string> processes(uint64_t inode) {
 
 // ---- read by a child inside
 
-// Runs `look` in a child that has entered the target's namespace, and gives what it returned.
-Result<json::value> look_inside(pid_t pid, NsKind kind, const std::function<json::value()>& look) {
-  Fd ns = TRY(kernel::open_ns(pid, kind));
+using Look = std::function<json::value(const Fd& proc)>;
+
+// Runs `look` in a child that has entered the namespace, and gives what it returned.
+Result<json::value> look_inside(const Fd& ns, NsKind kind, const Look& look) {
+  uint64_t inode = TRY(kernel::identify_ns(ns)).inode;
+  Fd proc = TRY(open_file("/proc", O_RDONLY | O_DIRECTORY));
   Pipe pipe = TRY(make_pipe());
   pid_t child = ::fork();
   if (child < 0) return fail_errno("fork", "");
   if (child == 0) {
-    bool entered = kernel::ns_inode(pid, kind) == kernel::ns_inode(0, kind) || ::setns(ns.get(), static_cast<int>(kernel::ns_info(kind).clone_flag)) == 0;
-    if (!entered) ::_exit(errno == EPERM ? 2 : 1);
-    (void)write_all(pipe.write, json::to_text(look()));
+    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);  // nobody in there may look into us (SECURITY E2)
+    bool entered = inode == kernel::ns_inode(0, kind) || ::setns(ns.get(), static_cast<int>(kernel::ns_info(kind).clone_flag)) == 0;
+    if (!entered) ::_exit(1);
+    (void)write_all(pipe.write, json::to_text(look(proc)));
     ::_exit(0);
   }
   pipe.write.reset();
@@ -159,39 +149,36 @@ Result<json::value> look_inside(pid_t pid, NsKind kind, const std::function<json
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
   if (status != 0)
-    return fail(ErrorKind::Denied, format("cannot look into the {} namespace of process {}; CAP_SYS_ADMIN in its owning user namespace is needed, run as root",
-                                          kernel::ns_info(kind).name, pid));
+    return fail(ErrorKind::Denied, "cannot look into it; " + explain_refusal(ns, kind));
   return json::parse(text, "content");
 }
 
-int prefix_length(const sockaddr* mask) {
-  if (mask == nullptr) return 0;
-  const auto* bytes = mask->sa_family == AF_INET ? reinterpret_cast<const unsigned char*>(&reinterpret_cast<const sockaddr_in*>(mask)->sin_addr)
-                                                 : reinterpret_cast<const unsigned char*>(&reinterpret_cast<const sockaddr_in6*>(mask)->sin6_addr);
-  int bits = 0;
-  for (int i = 0; i < (mask->sa_family == AF_INET ? 4 : 16); ++i) bits += __builtin_popcount(bytes[i]);
-  return bits;
+std::string link_text(const kernel::NetLink& link) {
+  std::string text = format("{} {}", link.name, link.up ? "up" : "down");
+  if (!link.kind.empty()) text += " " + link.kind;
+  if (!link.mac.empty() && link.name != "lo") text += " " + link.mac;
+  return text + format(" mtu {}", link.mtu);
 }
 
-json::value look_at_network() {
-  std::vector<std::string> links, addresses;
-  ifaddrs* first = nullptr;
-  if (::getifaddrs(&first) != 0) return object{};
-  for (ifaddrs* at = first; at != nullptr; at = at->ifa_next) {
-    if (at->ifa_addr == nullptr) continue;
-    if (at->ifa_addr->sa_family == AF_PACKET) {
-      links.push_back(format("{} {}", at->ifa_name, (at->ifa_flags & IFF_UP) != 0 ? "up" : "down"));
-      continue;
-    }
-    char text[INET6_ADDRSTRLEN] = {};
-    bool four = at->ifa_addr->sa_family == AF_INET;
-    const void* address = four ? static_cast<const void*>(&reinterpret_cast<sockaddr_in*>(at->ifa_addr)->sin_addr)
-                               : static_cast<const void*>(&reinterpret_cast<sockaddr_in6*>(at->ifa_addr)->sin6_addr);
-    ::inet_ntop(at->ifa_addr->sa_family, address, text, sizeof text);
-    addresses.push_back(format("{} {}/{}", at->ifa_name, text, prefix_length(at->ifa_netmask)));
+std::string route_text(const kernel::NetRoute& route, const std::vector<kernel::NetLink>& links) {
+  std::string text = route.destination;
+  if (!route.gateway.empty()) text += " via " + route.gateway;
+  for (const kernel::NetLink& link : links)
+    if (link.index == route.link_index) text += " dev " + link.name;
+  return text;
+}
+
+json::value look_at_network(const Fd& proc) {
+  std::vector<std::string> lines, addresses, routes;
+  std::vector<kernel::NetLink> links = kernel::list_links().value_or(std::vector<kernel::NetLink>());
+  for (const kernel::NetLink& link : links) {
+    lines.push_back(escape_controls(link_text(link)));
+    for (const std::string& address : link.addresses) addresses.push_back(escape_controls(link.name + " " + address));
   }
-  ::freeifaddrs(first);
-  return object{{"links", to_array(links)}, {"addresses", to_array(addresses)}};
+  for (const kernel::NetRoute& route : kernel::list_routes().value_or(std::vector<kernel::NetRoute>()))
+    routes.push_back(escape_controls(route_text(route, links)));
+  return object{{"links", to_array(lines)}, {"addresses", to_array(addresses)}, {"routes", to_array(routes)},
+                {"listeners", to_array(listeners(proc))}};
 }
 
 // The message queues, through a mount of our own that is attached nowhere.
@@ -209,10 +196,10 @@ std::vector<std::string> message_queues() {
   return names;
 }
 
-json::value look_at_ipc() {
+json::value look_at_ipc(const Fd& proc) {
   object out;
   for (const char* kind : {"shm", "msg", "sem"}) {
-    auto lines = lines_of(format("/proc/sysvipc/{}", kind));
+    auto lines = lines_of(proc, format("sysvipc/{}", kind));
     std::vector<std::string> rows;
     for (size_t i = 1; i < lines.size(); ++i) {
       auto words = split_words(lines[i]);
@@ -224,7 +211,7 @@ json::value look_at_ipc() {
   return out;
 }
 
-json::value look_at_names() {
+json::value look_at_names(const Fd&) {
   utsname names{};
   ::uname(&names);
   return object{{"hostname", array{json::string(names.nodename)}}, {"domainname", array{json::string(names.domainname)}}};
@@ -232,48 +219,33 @@ json::value look_at_names() {
 
 object list_object(const char* name, const std::vector<std::string>& lines) { return object{{name, to_array(lines)}}; }
 
-std::vector<std::string> squeezed_lines(const std::string& path) {
+std::vector<std::string> squeezed_lines(const Fd& proc, const std::string& path) {
   std::vector<std::string> lines;
-  for (const std::string& line : lines_of(path)) lines.push_back(squeezed(line));
+  for (const std::string& line : lines_of(proc, path)) lines.push_back(squeezed(line));
   return lines;
 }
 
-Result<json::value> network_content(pid_t pid) {
-  json::value content = TRY(look_inside(pid, NsKind::Net, look_at_network));
-  content.get_object()["routes"] = to_array(routes(pid));
-  content.get_object()["listeners"] = to_array(listeners(pid));
-  return content;
+// What /proc/PROCESS ("42", or "self" in a child inside) tells of the kinds that it shows itself.
+json::value files_of(const Fd& proc, const std::string& process, NsKind kind) {
+  if (kind == NsKind::Mnt) return list_object("mounts", mounts(proc, process));
+  if (kind == NsKind::Cgroup) return list_object("groups", lines_of(proc, process + "/cgroup"));
+  if (kind == NsKind::Time) return list_object("offsets", squeezed_lines(proc, process + "/timens_offsets"));
+  object maps = list_object("uid_map", squeezed_lines(proc, process + "/uid_map"));
+  maps["gid_map"] = to_array(squeezed_lines(proc, process + "/gid_map"));
+  maps["setgroups"] = to_array(lines_of(proc, process + "/setgroups"));
+  return maps;
 }
 
 }  // namespace
 
-Result<json::value> namespace_content(pid_t pid, NsKind kind) {
-  std::string process = format("/proc/{}/", pid);
-  switch (kind) {
-    case NsKind::Net: return network_content(pid);
-    case NsKind::Ipc: return look_inside(pid, kind, look_at_ipc);
-    case NsKind::Uts: return look_inside(pid, kind, look_at_names);
-    case NsKind::Mnt: return json::value(list_object("mounts", mounts(pid)));
-    case NsKind::Cgroup: return json::value(list_object("groups", lines_of(process + "cgroup")));
-    case NsKind::Time: return json::value(list_object("offsets", squeezed_lines(process + "timens_offsets")));
-    case NsKind::Pid: return json::value(list_object("processes", processes(kernel::ns_inode(pid, kind).value_or(0))));
-    case NsKind::User: break;
-  }
-  object maps = list_object("uid_map", squeezed_lines(process + "uid_map"));
-  maps["gid_map"] = to_array(squeezed_lines(process + "gid_map"));
-  maps["setgroups"] = to_array(lines_of(process + "setgroups"));
-  return json::value(std::move(maps));
-}
-
-Result<pid_t> process_in_namespace(uint64_t inode) {
-  std::unique_ptr<DIR, int (*)(DIR*)> proc(::opendir("/proc"), ::closedir);
-  while (dirent* entry = proc ? ::readdir(proc.get()) : nullptr) {
-    auto pid = parse_uint(entry->d_name, 1, INT32_MAX);
-    if (!pid) continue;
-    for (const kernel::NsInfo& info : kernel::kNamespaces)
-      if (kernel::ns_inode(static_cast<pid_t>(*pid), info.kind) == inode) return static_cast<pid_t>(*pid);
-  }
-  return fail(ErrorKind::NotFound, format("no process is in a namespace with inode {}", inode));
+Result<json::value> namespace_content(const Fd& ns, NsKind kind, pid_t pid) {
+  if (kind == NsKind::Net) return look_inside(ns, kind, look_at_network);
+  if (kind == NsKind::Ipc) return look_inside(ns, kind, look_at_ipc);
+  if (kind == NsKind::Uts) return look_inside(ns, kind, look_at_names);
+  Fd proc = TRY(open_file("/proc", O_RDONLY | O_DIRECTORY));
+  if (kind == NsKind::Pid) return json::value(list_object("processes", processes(proc, TRY(kernel::identify_ns(ns)).inode)));
+  if (pid != 0) return files_of(proc, std::to_string(pid), kind);
+  return look_inside(ns, kind, [kind](const Fd& directory) { return files_of(directory, "self", kind); });
 }
 
 }  // namespace hull::ns

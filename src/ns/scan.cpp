@@ -51,17 +51,6 @@ void read_mounts(const ScanRequest& request, Snapshot& snapshot) {
   for (std::string_view line : split_lines(*text)) read_mount_line(request, snapshot, line);
 }
 
-// Opens a namespace that was found; empty when it is beyond reach.
-Fd open_found(const Namespace& space) {
-  if (space.pid == 0 && space.hold == Hold::Socket) {
-    Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, space.holder, 0)));
-    Fd socket(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), space.holder_number, 0)));
-    return socket ? Fd(::ioctl(socket.get(), SIOCGSKNS)) : Fd();
-  }
-  std::string path = path_of(space);
-  return path.empty() ? Fd() : Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-}
-
 struct Relative { Fd fd; Namespace space; };
 
 // Records what `fd` says of `space`, and hands back parent and owner if the snapshot has not met them.
@@ -84,7 +73,7 @@ void follow(Snapshot& snapshot, const Fd& fd, Namespace& space, std::vector<Rela
 void read_all_relations(Snapshot& snapshot) {
   std::vector<Relative> unmet;
   for (Namespace& space : snapshot.namespaces)
-    if (Fd fd = open_found(space)) follow(snapshot, fd, space, unmet);
+    if (Result<Fd> fd = open_found(space)) follow(snapshot, *fd, space, unmet);
   for (size_t next = 0; next < unmet.size(); ++next) {
     Relative relative = std::move(unmet[next]);
     follow(snapshot, relative.fd, relative.space, unmet);
@@ -155,6 +144,24 @@ Chunk scan_shared(const ScanRequest& request, int proc, const std::vector<pid_t>
 }
 
 }  // namespace
+
+static Result<Fd> open_of_socket(const Namespace& space) {
+  Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, space.holder, 0)));
+  if (!pidfd) return fail_errno("pidfd_open", std::to_string(space.holder));
+  Fd socket(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), space.holder_number, 0)));
+  if (!socket) return fail_errno("pidfd_getfd", std::to_string(space.holder));
+  Fd net(::ioctl(socket.get(), SIOCGSKNS));
+  if (!net) return fail_errno("ioctl", "SIOCGSKNS");
+  return net;
+}
+
+Result<Fd> open_found(const Namespace& space) {
+  if (space.pid == 0 && space.hold == Hold::Socket) return open_of_socket(space);
+  std::string path = path_of(space);
+  if (path.empty())
+    return fail(ErrorKind::NotFound, format("namespace {} is alive only as a relative of others; there is no way into it", space.inode));
+  return open_file(path, O_RDONLY | O_NONBLOCK);
+}
 
 void read_relations(const Fd& fd, Namespace& space) {
   struct stat status;

@@ -20,6 +20,9 @@ struct ScanRequest {
 
 Result<Snapshot> scan(const ScanRequest& request);
 
+// Opens a namespace that was found, by whatever holds it; NotFound when it is beyond reach.
+Result<Fd> open_found(const Namespace& space);
+
 // id, parent, owner and owner's uid of one namespace behind a descriptor; those it may not learn stay 0.
 void read_relations(const Fd& fd, Namespace& space);
 
