@@ -2,7 +2,7 @@
 mounts nothing but cgroup2 (cpu, io, memory, pids). Its root is this host's, read-only."""
 import os
 
-from lib.hull import Skip, build_directory, check, need, run, scratch
+from lib.hull import Skip, build_directory, check, need, run, sanitized, scratch
 
 INIT = """#!/bin/sh
 mount -t proc proc /proc
@@ -25,7 +25,7 @@ def test_groups_work_where_v2_is_all_there_is():
     with open(init, "w") as file:
         file.write(INIT.format(program=program))
     os.chmod(init, 0o755)
-    result = run(linux, "mem=256M", f"uml_dir={scratch()}", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro",
+    result = run(linux, "mem=1G" if sanitized() else "mem=256M", f"uml_dir={scratch()}", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro",
                  f"init={init}", "con=null", "con0=fd:0,fd:1", "quiet", timeout=60)
     check("[  PASSED  ]" in result.out, f"the tests did not run: {result}")
     check("FAILED" not in result.out, f"a test failed on cgroup v2: {result}")
