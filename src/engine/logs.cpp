@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "base/json.h"
@@ -74,19 +75,26 @@ void seek_tail(std::vector<Fd>& files, uint64_t lines) {
   }
 }
 
+size_t bytes_left(const Fd& file) {
+  struct stat status;
+  off_t at = ::lseek(file.get(), 0, SEEK_CUR);
+  return ::fstat(file.get(), &status) == 0 && status.st_size > at ? static_cast<size_t>(status.st_size - at) : 0;
+}
+
 // Prints records as they come; keeps what is not a whole line yet.
 class LogPrinter {
  public:
   LogPrinter(const LogsOptions& options, Window window) : options_(options), window_(window) {}
 
-  // False once a record after --until was seen.
-  Result<bool> drain(const Fd& file) {
+  // Prints what there is, at most `limit` bytes. False once a record after --until was seen.
+  Result<bool> drain(const Fd& file, size_t limit = SIZE_MAX) {
     char chunk[kChunk];
     for (;;) {
-      ssize_t got = ::read(file.get(), chunk, sizeof chunk);
+      ssize_t got = ::read(file.get(), chunk, std::min(limit, sizeof chunk));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) return fail_errno("read", "log");
       if (got == 0) return !past_end_;
+      limit -= static_cast<size_t>(got);
       pending_.append(chunk, static_cast<size_t>(got));
       TRY(print_lines());
       if (past_end_) return false;
@@ -194,8 +202,9 @@ Result<> Engine::logs(std::string_view container, const LogsOptions& options) co
   std::vector<Fd> files = TRY(open_log(path));
   if (options.tail) seek_tail(files, *options.tail);
   if (options.follow) return follow(layout, place, path, files, printer);
+  // What was there when we came: a busy container may write faster than we read.
   for (const Fd& file : files)
-    if (!TRY(printer.drain(file))) break;
+    if (!TRY(printer.drain(file, bytes_left(file)))) break;
   return {};
 }
 
