@@ -9,6 +9,8 @@
 
 #include <cerrno>
 
+#include <utility>
+
 #include "base/text.h"
 #include "base/undo.h"
 #include "engine/managed_files.h"
@@ -222,13 +224,20 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
   launch_io.trace = io.trace;
   launch_io.parent = TRY(shim_program(layout, record, wires, io));
   Started started;
+  // v1 empties the list of devices before it is filled, and hull-init makes nodes meanwhile: so these come first.
+  oci::Resources devices, limits;
+  if (group) {
+    limits = *prepared.spec.linux_.resources;
+    devices.devices = std::exchange(limits.devices, {});
+    TRY(group->apply(devices));
+  }
   auto launched = TRY(sandbox::launch(prepared.plan, launch_io));
   started.shim = std::move(wires.primary);
   started.shim_pid = launched.parent_pid();
   wires = Wires();  // the container's and the shim's ends: theirs alone from here on
   Result<> released = check_targets(prepared.facts);
-  // Limits are set while hull-init builds the mounts: before it is released there is nothing to limit but itself.
-  if (released && group) released = group->apply(*prepared.spec.linux_.resources);
+  // The limits are set while hull-init builds the mounts: before it is released there is nothing to limit but itself.
+  if (released && group) released = group->apply(limits);
   if (released) released = note_running(layout, record, launched);
   prepared.released = released.has_value();
   if (released) released = launched.go();
