@@ -2,6 +2,8 @@
 
 #include <time.h>
 
+#include <chrono>
+
 #include "base/text.h"
 
 namespace hull::engine {
@@ -54,15 +56,18 @@ std::string_view status_name(Status status) {
   return kNames[static_cast<size_t>(status)];
 }
 
+// Not by gmtime_r, which reads the time zone's file first.
 std::string now_rfc3339() {
+  using namespace std::chrono;
   timespec now;
   ::clock_gettime(CLOCK_REALTIME, &now);
-  tm utc;
-  ::gmtime_r(&now.tv_sec, &utc);
+  sys_seconds time{seconds{now.tv_sec}};
+  year_month_day date{floor<days>(time)};
+  hh_mm_ss clock{time - floor<days>(time)};
   std::string fraction = now.tv_nsec == 0 ? "" : format(".{:09}", now.tv_nsec);
   if (!fraction.empty()) fraction.erase(fraction.find_last_not_of('0') + 1);
-  return format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}{}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
-                utc.tm_min, utc.tm_sec, fraction);
+  return format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}{}Z", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                static_cast<unsigned>(date.day()), clock.hours().count(), clock.minutes().count(), clock.seconds().count(), fraction);
 }
 
 json::value to_json(const Record& record) {
