@@ -62,6 +62,7 @@ Result<Fd> NsTarget::open(kernel::NsKind of) const {
   if (pid == 0) return ns::open_found(*space);
   Result<Fd> fd = kernel::open_ns(pid, of);
   if (fd) return fd;
+  if (fd.error().kind() == ErrorKind::Denied) fd = fail(std::move(fd).error().with_remedy("CAP_SYS_PTRACE over it is needed"));
   return fail(std::move(fd).error().with_context(format("the {} namespace of {}", kernel::ns_info(of).name, label)));
 }
 

@@ -1,25 +1,22 @@
 #include "ns/content.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/mount.h>
-#include <netinet/in.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <functional>
+#include <map>
 #include <memory>
 
 #include "base/fd.h"
 #include "base/text.h"
-#include "kernel/netlink.h"
-#include "ns/nsenter.h"
+#include "ns/content_net.h"
+#include "ns/inside.h"
+#include "ns/proc.h"
 
 namespace hull::ns {
 namespace {
@@ -34,178 +31,90 @@ array to_array(const std::vector<std::string>& lines) {
   return out;
 }
 
-// ---- read from outside
+// A file of the target's directory in /proc: "" when it cannot be read.
+std::string text_at(const Fd& directory, const std::string& name) {
+  auto file = open_at(directory, name, O_RDONLY);
+  auto text = file ? read_all(*file) : Result<std::string>();
+  return text ? *text : std::string();
+}
 
-// `path` within /proc, through a descriptor that stays valid when the mount namespace changes.
-std::vector<std::string> lines_of(const Fd& proc, const std::string& path) {
-  std::vector<std::string> lines;
-  Result<Fd> file = open_at(proc, path, O_RDONLY);
-  Result<std::string> text = file ? read_all(*file) : tl::unexpected<Error>(file.error());
-  if (!text) return lines;
-  for (std::string_view line : split_lines(*text)) lines.emplace_back(trim(line));
+// Lines with runs of blanks as one.
+array squeezed_lines(std::string_view text) {
+  array lines;
+  for (std::string_view line : split_lines(text)) {
+    std::string squeezed;
+    for (std::string_view word : split_words(line)) squeezed.append(squeezed.empty() ? "" : " ").append(word);
+    lines.push_back(json::string(squeezed));
+  }
   return lines;
 }
 
-std::string squeezed(std::string_view line) {
-  std::string text;
-  for (std::string_view word : split_words(line)) text.append(text.empty() ? "" : " ").append(word);
-  return text;
+// ---- what each kind shows in a /proc/PID directory
+
+object mounts_of(const Fd& proc) { return object{{"mounts", to_array(mount_lines(text_at(proc, "mountinfo")))}}; }
+
+object maps_of(const Fd& proc) {
+  return object{{"uid_map", squeezed_lines(text_at(proc, "uid_map"))}, {"gid_map", squeezed_lines(text_at(proc, "gid_map"))},
+                {"setgroups", squeezed_lines(text_at(proc, "setgroups"))}};
 }
 
-// "0100007F:1F90" of /proc/net/tcp, or 32 digits of tcp6: address and port.
-std::string socket_address(std::string_view hex) {
-  size_t colon = hex.find(':');
-  if (colon == std::string_view::npos) return std::string(hex);
-  unsigned port = 0;
-  std::from_chars(hex.data() + colon + 1, hex.data() + hex.size(), port, 16);
-  unsigned char bytes[16] = {};
-  size_t words = colon / 8;
-  for (size_t i = 0; i < words && i < 4; ++i) {
-    uint32_t word = 0;
-    std::from_chars(hex.data() + i * 8, hex.data() + i * 8 + 8, word, 16);
-    std::copy_n(reinterpret_cast<const unsigned char*>(&word), 4, bytes + i * 4);  // the kernel prints it in host order
+object offsets_of(const Fd& proc) { return object{{"offsets", squeezed_lines(text_at(proc, "timens_offsets"))}}; }
+
+// ---- processes
+
+ProcessLine read_process(pid_t pid) {
+  ProcessLine line{pid, 0, "", ""};
+  std::string text = read_file(format("/proc/{}/status", pid)).value_or("");
+  for (std::string_view row : split_lines(text)) {
+    auto words = split_words(row);
+    if (words.size() < 2) continue;
+    if (words[0] == "NSpid:") line.inside = words.back();
+    if (words[0] == "Name:") line.name = escape_controls(trim(row.substr(5)));
+    if (words[0] == "PPid:") line.parent = static_cast<pid_t>(parse_uint(words[1], 0, INT32_MAX).value_or(0));
   }
-  char text[INET6_ADDRSTRLEN] = {};
-  ::inet_ntop(words == 1 ? AF_INET : AF_INET6, bytes, text, sizeof text);
-  return words == 1 ? format("{}:{}", text, port) : format("[{}]:{}", text, port);
+  return line;
 }
 
-std::vector<std::string> listeners(const Fd& proc) {
-  struct Table { const char* name; const char* state; };
-  constexpr Table kTables[] = {{"tcp", "0A"}, {"tcp6", "0A"}, {"udp", "07"}, {"udp6", "07"}};
-  std::vector<std::string> found;
-  for (const Table& table : kTables) {
-    auto lines = lines_of(proc, format("self/net/{}", table.name));
-    for (size_t i = 1; i < lines.size(); ++i) {
-      auto words = split_words(lines[i]);
-      if (words.size() > 3 && words[3] == table.state) found.push_back(format("{} {}", table.name, socket_address(words[1])));
-    }
-  }
-  for (const std::string& line : lines_of(proc, "self/net/unix")) {
-    auto words = split_words(line);
-    // Flags 00010000 is a socket that listens (SO_ACCEPTCON).
-    if (words.size() > 7 && words[3] == "00010000") found.push_back(escape_controls(format("unix {}", words[7])));
-  }
-  std::sort(found.begin(), found.end());
-  found.erase(std::unique(found.begin(), found.end()), found.end());
-  return found;
-}
-
-std::vector<std::string> mounts(const Fd& proc, const std::string& process) {
-  std::vector<std::string> found;
-  for (const std::string& line : lines_of(proc, process + "/mountinfo")) {
-    size_t dash = line.find(" - ");
-    if (dash == std::string::npos) continue;
-    auto before = split_words(std::string_view(line).substr(0, dash)), after = split_words(std::string_view(line).substr(dash + 3));
-    if (before.size() < 6 || after.size() < 2) continue;
-    std::string source = unescape_octal(after[1]);
-    found.push_back(format("{} {} {} ({})", escape_controls(unescape_octal(before[4])), after[0], escape_controls(source), before[5]));
-  }
-  return found;
-}
-
-// Every process with this namespace: its PID here, in its own namespace, and its name.
-std::vector<std::string> processes(const Fd& directory, uint64_t inode) {
-  std::vector<std::pair<uint64_t, std::string>> found;
-  std::unique_ptr<DIR, int (*)(DIR*)> proc(::opendir("/proc"), ::closedir);
-  while (dirent* entry = proc ? ::readdir(proc.get()) : nullptr) {
-    auto pid = parse_uint(entry->d_name, 1, INT32_MAX);
-    if (!pid || kernel::ns_inode(static_cast<pid_t>(*pid), NsKind::Pid) != inode) continue;
-    std::string inside, name, parent;
-    for (const std::string& line : lines_of(directory, format("{}/status", *pid))) {
-      auto words = split_words(line);
-      if (line.starts_with("NSpid:") && !words.empty()) inside = words.back();
-      if (line.starts_with("Name:")) name = escape_controls(trim(std::string_view(line).substr(5)));
-      if (line.starts_with("PPid:") && words.size() > 1) parent = words[1];
-    }
-    found.emplace_back(*pid, format("{} (here {}, parent {}) {}", inside, *pid, parent, name));
-  }
-  std::sort(found.begin(), found.end());
-  std::vector<std::string> lines;
-  for (auto& [pid, line] : found) lines.push_back(std::move(line));
-  return lines;
-}
-
-// ---- read by a child inside
-
-using Look = std::function<json::value(const Fd& proc)>;
-
-// Runs `look` in a child that has entered the namespace, and gives what it returned.
-Result<json::value> look_inside(const Fd& ns, NsKind kind, const Look& look) {
+Result<json::value> processes_of(const Fd& ns) {
   uint64_t inode = TRY(kernel::identify_ns(ns)).inode;
+  std::vector<ProcessLine> found;
   Fd proc = TRY(open_file("/proc", O_RDONLY | O_DIRECTORY));
-  Pipe pipe = TRY(make_pipe());
-  pid_t child = ::fork();
-  if (child < 0) return fail_errno("fork", "");
-  if (child == 0) {
-    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);  // nobody in there may look into us (SECURITY E2)
-    bool entered = inode == kernel::ns_inode(0, kind) || ::setns(ns.get(), static_cast<int>(kernel::ns_info(kind).clone_flag)) == 0;
-    if (!entered) ::_exit(1);
-    (void)write_all(pipe.write, json::to_text(look(proc)));
-    ::_exit(0);
-  }
-  pipe.write.reset();
-  std::string text = TRY(read_all(pipe.read));
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
-  if (status != 0)
-    return fail(ErrorKind::Denied, "cannot look into it; " + explain_refusal(ns, kind));
-  return json::parse(text, "content");
+  each_number(proc.get(), [&](pid_t pid) {
+    if (kernel::ns_inode(pid, NsKind::Pid) == inode) found.push_back(read_process(pid));
+  });
+  return json::value(object{{"processes", to_array(process_tree(std::move(found)))}});
 }
 
-std::string link_text(const kernel::NetLink& link) {
-  std::string text = format("{} {}", link.name, link.up ? "up" : "down");
-  if (!link.kind.empty()) text += " " + link.kind;
-  if (!link.mac.empty() && link.name != "lo") text += " " + link.mac;
-  return text + format(" mtu {}", link.mtu);
-}
-
-std::string route_text(const kernel::NetRoute& route, const std::vector<kernel::NetLink>& links) {
-  std::string text = route.destination;
-  if (!route.gateway.empty()) text += " via " + route.gateway;
-  for (const kernel::NetLink& link : links)
-    if (link.index == route.link_index) text += " dev " + link.name;
-  return text;
-}
-
-json::value look_at_network(const Fd& proc) {
-  std::vector<std::string> lines, addresses, routes;
-  std::vector<kernel::NetLink> links = kernel::list_links().value_or(std::vector<kernel::NetLink>());
-  for (const kernel::NetLink& link : links) {
-    lines.push_back(escape_controls(link_text(link)));
-    for (const std::string& address : link.addresses) addresses.push_back(escape_controls(link.name + " " + address));
-  }
-  for (const kernel::NetRoute& route : kernel::list_routes().value_or(std::vector<kernel::NetRoute>()))
-    routes.push_back(escape_controls(route_text(route, links)));
-  return object{{"links", to_array(lines)}, {"addresses", to_array(addresses)}, {"routes", to_array(routes)},
-                {"listeners", to_array(listeners(proc))}};
-}
+// ---- what only a reader inside sees
 
 // The message queues, through a mount of our own that is attached nowhere.
 std::vector<std::string> message_queues() {
   std::vector<std::string> names;
   Fd fs(static_cast<int>(::syscall(SYS_fsopen, "mqueue", FSOPEN_CLOEXEC)));
   if (!fs || ::syscall(SYS_fsconfig, fs.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) return names;
-  int mount = static_cast<int>(::syscall(SYS_fsmount, fs.get(), FSMOUNT_CLOEXEC, 0));
-  if (mount < 0) return names;
-  int directory = ::openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  ::close(mount);
+  Fd mount(static_cast<int>(::syscall(SYS_fsmount, fs.get(), FSMOUNT_CLOEXEC, 0)));
+  int directory = ::openat(mount.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) return names;
   std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(directory), ::closedir);
   while (dirent* entry = stream ? ::readdir(stream.get()) : nullptr)
     if (entry->d_name[0] != '.') names.push_back("/" + escape_controls(entry->d_name));
+  std::sort(names.begin(), names.end());
   return names;
 }
 
-json::value look_at_ipc(const Fd& proc) {
+json::value look_at_ipc(const Fd&) {
+  struct Table { const char* name; const char* fourth; };  // the first three columns are key, id and mode
+  constexpr Table kTables[] = {{"shm", "bytes"}, {"msg", "bytes"}, {"sem", "semaphores"}};
   object out;
-  for (const char* kind : {"shm", "msg", "sem"}) {
-    auto lines = lines_of(proc, format("sysvipc/{}", kind));
+  for (const Table& table : kTables) {
     std::vector<std::string> rows;
-    for (size_t i = 1; i < lines.size(); ++i) {
-      auto words = split_words(lines[i]);
-      if (words.size() > 3) rows.push_back(format("key {} id {} mode {} size {}", words[0], words[1], words[2], words[3]));
+    std::string text = read_file(format("/proc/sysvipc/{}", table.name)).value_or("");
+    for (std::string_view line : split_lines(text)) {
+      auto words = split_words(line);
+      auto key = words.size() > 3 ? parse_int(words[0], INT32_MIN, INT32_MAX) : std::nullopt;
+      if (key) rows.push_back(format("key {:#010x} id {} mode {} {} {}", static_cast<uint32_t>(*key), words[1], words[2], table.fourth, words[3]));
     }
-    out[kind] = to_array(rows);
+    out[table.name] = to_array(rows);
   }
   out["mqueue"] = to_array(message_queues());
   return out;
@@ -217,35 +126,87 @@ json::value look_at_names(const Fd&) {
   return object{{"hostname", array{json::string(names.nodename)}}, {"domainname", array{json::string(names.domainname)}}};
 }
 
-object list_object(const char* name, const std::vector<std::string>& lines) { return object{{name, to_array(lines)}}; }
-
-std::vector<std::string> squeezed_lines(const Fd& proc, const std::string& path) {
-  std::vector<std::string> lines;
-  for (const std::string& line : lines_of(proc, path)) lines.push_back(squeezed(line));
-  return lines;
+Result<json::value> cgroups_of(const Fd& ns, pid_t pid) {
+  if (pid == 0) return json::value(object{});
+  std::string path = format("/proc/{}/cgroup", pid);
+  std::string outside = read_file(path).value_or("");
+  object out{{"groups", squeezed_lines(outside)}};
+  // KERNEL: /proc/PID/cgroup is relative to the reader's cgroup namespace (cgroup_namespaces(7)): read from both, the
+  // difference is the namespace's root.
+  Look look = [&](const Fd&) { return json::value(json::string(read_file(path).value_or(""))); };
+  if (auto inside = look_inside(ns, NsKind::Cgroup, look); inside && inside->is_string())
+    out["roots"] = to_array(cgroup_roots(outside, std::string_view(inside->get_string())));
+  return json::value(std::move(out));
 }
 
-// What /proc/PROCESS ("42", or "self" in a child inside) tells of the kinds that it shows itself.
-json::value files_of(const Fd& proc, const std::string& process, NsKind kind) {
-  if (kind == NsKind::Mnt) return list_object("mounts", mounts(proc, process));
-  if (kind == NsKind::Cgroup) return list_object("groups", lines_of(proc, process + "/cgroup"));
-  if (kind == NsKind::Time) return list_object("offsets", squeezed_lines(proc, process + "/timens_offsets"));
-  object maps = list_object("uid_map", squeezed_lines(proc, process + "/uid_map"));
-  maps["gid_map"] = to_array(squeezed_lines(proc, process + "/gid_map"));
-  maps["setgroups"] = to_array(lines_of(proc, process + "/setgroups"));
-  return maps;
+using OfProc = object (*)(const Fd& proc);
+
+// From the process's directory, else from a child that enters.
+Result<json::value> proc_content(const Fd& ns, NsKind kind, pid_t pid, OfProc read) {
+  if (pid == 0) return look_inside(ns, kind, [read](const Fd& proc) { return json::value(read(proc)); });
+  Fd proc = TRY(open_file(format("/proc/{}", pid), O_PATH | O_DIRECTORY));
+  return json::value(read(proc));
 }
 
 }  // namespace
 
 Result<json::value> namespace_content(const Fd& ns, NsKind kind, pid_t pid) {
-  if (kind == NsKind::Net) return look_inside(ns, kind, look_at_network);
-  if (kind == NsKind::Ipc) return look_inside(ns, kind, look_at_ipc);
-  if (kind == NsKind::Uts) return look_inside(ns, kind, look_at_names);
-  Fd proc = TRY(open_file("/proc", O_RDONLY | O_DIRECTORY));
-  if (kind == NsKind::Pid) return json::value(list_object("processes", processes(proc, TRY(kernel::identify_ns(ns)).inode)));
-  if (pid != 0) return files_of(proc, std::to_string(pid), kind);
-  return look_inside(ns, kind, [kind](const Fd& directory) { return files_of(directory, "self", kind); });
+  switch (kind) {
+    case NsKind::Net: return look_inside(ns, kind, look_at_network);
+    case NsKind::Ipc: return look_inside(ns, kind, look_at_ipc);
+    case NsKind::Uts: return look_inside(ns, kind, look_at_names);
+    case NsKind::Mnt: return proc_content(ns, kind, pid, mounts_of);
+    case NsKind::Time: return proc_content(ns, kind, pid, offsets_of);
+    case NsKind::User: return proc_content(ns, kind, pid, maps_of);
+    case NsKind::Cgroup: return cgroups_of(ns, pid);
+    case NsKind::Pid: break;
+  }
+  return processes_of(ns);
+}
+
+std::vector<std::string> process_tree(std::vector<ProcessLine> processes) {
+  std::sort(processes.begin(), processes.end(), [](const ProcessLine& a, const ProcessLine& b) { return a.pid < b.pid; });
+  std::map<pid_t, std::vector<const ProcessLine*>> children;
+  auto known = [&](pid_t pid) {
+    return std::any_of(processes.begin(), processes.end(), [pid](const ProcessLine& line) { return line.pid == pid; });
+  };
+  for (const ProcessLine& line : processes) children[known(line.parent) && line.parent != line.pid ? line.parent : 0].push_back(&line);
+  std::vector<std::string> lines;
+  std::function<void(pid_t, size_t)> add = [&](pid_t parent, size_t depth) {
+    for (const ProcessLine* line : children[parent]) {
+      lines.push_back(format("{}{} (here {}) {}", std::string(2 * depth, ' '), line->inside, line->pid, line->name));
+      add(line->pid, depth + 1);
+    }
+  };
+  add(0, 0);
+  return lines;
+}
+
+std::vector<std::string> cgroup_roots(std::string_view outside, std::string_view inside) {
+  std::vector<std::string> roots;
+  auto outer = split_lines(outside), inner = split_lines(inside);
+  for (size_t i = 0; i < std::min(outer.size(), inner.size()); ++i) {
+    auto a = split(outer[i], ':'), b = split(inner[i], ':');
+    if (a.size() < 3 || b.size() < 3 || a[1] != b[1]) continue;
+    std::string from_root = b[2] == "/" ? "" : b[2];  // "/../x": the process has left the root, which no path tells then
+    if (from_root.starts_with("/..") || !std::string_view(a[2]).ends_with(from_root)) continue;
+    std::string root = a[2].substr(0, a[2].size() - from_root.size());
+    roots.push_back(format("{}: {}", a[1].empty() ? "unified" : a[1], root.empty() ? "/" : root));
+  }
+  return roots;
+}
+
+std::vector<std::string> mount_lines(std::string_view mountinfo) {
+  std::vector<std::string> found;
+  for (std::string_view line : split_lines(mountinfo)) {
+    size_t dash = line.find(" - ");
+    if (dash == std::string_view::npos) continue;
+    auto before = split_words(line.substr(0, dash)), after = split_words(line.substr(dash + 3));
+    if (before.size() < 6 || after.size() < 2) continue;
+    found.push_back(format("{} {} {} ({})", escape_controls(unescape_octal(before[4])), after[0],
+                           escape_controls(unescape_octal(after[1])), before[5]));
+  }
+  return found;
 }
 
 }  // namespace hull::ns

@@ -155,12 +155,30 @@ static Result<Fd> open_of_socket(const Namespace& space) {
   return net;
 }
 
+// KERNEL: nsfs file handles, since 6.18 (include/uapi/linux/nsfs.h): id, type and inode, all three needed, below the
+// pseudo descriptor FD_NSFS_ROOT. They open what only another namespace keeps alive.
+static Result<Fd> open_by_id(const Namespace& space) {
+  constexpr int kNsfsRoot = -10003, kNsfsHandle = 241;
+  struct Content { uint64_t id; uint32_t type, inode; } content{
+      space.id, static_cast<uint32_t>(kernel::ns_info(space.kind).clone_flag), static_cast<uint32_t>(space.inode)};
+  alignas(file_handle) char buffer[sizeof(file_handle) + sizeof content] = {};
+  auto* handle = reinterpret_cast<file_handle*>(buffer);
+  handle->handle_bytes = sizeof content;
+  handle->handle_type = kNsfsHandle;
+  memcpy(handle->f_handle, &content, sizeof content);
+  Fd fd(::open_by_handle_at(kNsfsRoot, handle, O_RDONLY | O_CLOEXEC));
+  if (!fd) return fail_errno("open_by_handle_at", std::to_string(space.inode));
+  return fd;
+}
+
 Result<Fd> open_found(const Namespace& space) {
   if (space.pid == 0 && space.hold == Hold::Socket) return open_of_socket(space);
   std::string path = path_of(space);
-  if (path.empty())
+  if (!path.empty()) return open_file(path, O_RDONLY | O_NONBLOCK);
+  Result<Fd> fd = space.id != 0 ? open_by_id(space) : fail(ErrorKind::NotFound, "");
+  if (!fd)
     return fail(ErrorKind::NotFound, format("namespace {} is alive only as a relative of others; there is no way into it", space.inode));
-  return open_file(path, O_RDONLY | O_NONBLOCK);
+  return fd;
 }
 
 void read_relations(const Fd& fd, Namespace& space) {

@@ -1,12 +1,14 @@
-"""hull ns ls, show and diff on processes and on namespaces that only a file or a descriptor holds."""
+"""hull ns ls, show and diff on processes and on namespaces that only a file, descriptor, socket or thread holds."""
 import contextlib
 import json
 import os
+import socket
 import sys
+import threading
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import isolate  # noqa: E402
-from lib.hull import SPARE_UID, background, check, contains, equal, hull, lacks, scratch  # noqa: E402
+from lib.hull import SPARE_UID, background, check, contains, equal, eventually, hull, lacks, readable_copy, run, scratch  # noqa: E402
 
 KINDS = {"user", "cgroup", "ipc", "uts", "net", "pid", "mnt", "time"}
 SETUP = ("hostname inside; ip link set lo up; ip link add v0 type veth peer name v1; ip addr add 10.3.0.1/24 dev v0; ip link set v0 up; "
@@ -93,6 +95,100 @@ def test_a_namespace_without_processes_is_shown():
     hull("ns", "show", number).exits(1).one_line_error()
 
 
+def listed():
+    return {int(row["Inode"]): row for row in map(json.loads, hull("ns", "ls", "--format", "json").ok().out.splitlines())}
+
+
+@contextlib.contextmanager
+def thread_in_new_network(act=lambda: None):
+    """A thread that has left for a net namespace of its own and called `act`; yields [inode, thread id], and end()."""
+    told, done, answer = threading.Event(), threading.Event(), []
+
+    def body():
+        isolate.unshare(isolate.CLONE_NEWNET)
+        act()
+        answer.extend((inode("thread-self", "net"), threading.get_native_id()))
+        told.set()
+        done.wait(30)
+
+    def end():
+        done.set()
+        thread.join()
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    check(told.wait(10), "the thread did not get its namespace")
+    try:
+        yield answer, end
+    finally:
+        end()
+
+
+def test_a_namespace_that_only_a_descriptor_holds():
+    with target("-u", script=SETUP.replace("ip", "true ip")) as pid:
+        descriptor, number = os.open(f"/proc/{pid}/ns/uts", os.O_RDONLY | os.O_CLOEXEC), inode(pid, "uts")
+    try:
+        row = eventually(lambda: next((row for row in [listed()[number]] if row["Processes"] == 0), None), what="a held namespace")
+        equal((row["HeldBy"], row["Path"]), ("descriptor", f"/proc/{os.getpid()}/fd/{descriptor}"))
+        equal(shown(number)["uts"]["content"]["hostname"], ["inside"])
+    finally:
+        os.close(descriptor)
+
+
+def test_a_namespace_that_only_a_thread_is_in():
+    with thread_in_new_network() as ((number, thread), _):
+        row = listed()[number]
+        equal((row["HeldBy"], row["Path"]), ("thread", f"/proc/{os.getpid()}/task/{thread}/ns/net"))
+        equal(set(shown(number)), {"net"})
+
+
+def test_a_namespace_that_only_a_socket_holds():
+    kept = []
+    with thread_in_new_network(lambda: kept.append(socket.socket())) as ((number, _), end):
+        end()
+        row = listed()[number]
+        equal((row["HeldBy"], row["Processes"]), ("socket", 0))
+        equal(shown(number)["net"]["content"]["links"], ["lo down mtu 65536"])
+        kept[0].close()
+
+
+def test_a_namespace_that_only_a_child_namespace_keeps_alive():
+    with target("-Ur", script="unshare -Ur sh -c 'echo ready; exec sleep 99.5'") as pid:
+        above = inode(pid, "user")
+        eventually(lambda: open(f"/proc/{pid}/task/{pid}/children").read().strip(), what="the child")
+        child = int(open(f"/proc/{pid}/task/{pid}/children").read())
+        equal(inode(child, "user") != above, True)
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)  # a zombie is still in its user namespace
+        row = eventually(lambda: next((row for row in [listed()[above]] if row["Processes"] == 0), None), what="a namespace kept by its child")
+        equal(row["HeldBy"], "relation")
+        equal(listed()[inode(child, "user")]["Parent"], str(above), "the parent of the child")
+        if row["ID"] != "-":
+            contains(shown(above)["user"]["content"]["uid_map"], "0 0 1")
+
+
+def test_show_draws_the_process_tree():
+    with target("-pf", "--kill-child", script="(sleep 98.5; true) & sleep 97.5 & echo ready; exec sleep 99.5") as pid:
+        first = eventually(lambda: open(f"/proc/{pid}/task/{pid}/children").read().split(), what="a child")[0]
+        claim = lambda: len(shown(first)["pid"]["content"]["processes"]) == 4  # noqa: E731
+        eventually(claim, what="four processes")
+        tree = shown(first)["pid"]["content"]["processes"]
+        equal([len(line) - len(line.lstrip()) for line in tree], [0, 2, 4, 2], f"the depths of {tree}")
+        contains(tree[0], f"1 (here {first}) sleep")
+
+
+def test_show_of_ipc_time_and_cgroup():
+    script = "ipcmk -Q >/dev/null; ipcmk -S 3 >/dev/null; ipcmk -M 1000 >/dev/null; sleep 99.5 & echo ready; wait"
+    with target("-iCT", "--boottime=604800", "-f", "--kill-child", script=script) as pid:
+        child = int(eventually(lambda: open(f"/proc/{pid}/task/{pid}/children").read().split(), what="a child")[0])
+        spaces = shown(child)
+        contains(spaces["ipc"]["content"]["sem"][0], "semaphores 3")
+        contains(spaces["ipc"]["content"]["shm"][0], "bytes 1000")
+        equal(spaces["time"]["content"]["offsets"], ["monotonic 0 0", "boottime 604800 0"])
+        paths = [line.split(":", 2) for line in open("/proc/self/cgroup").read().splitlines()]
+        equal(sorted(spaces["cgroup"]["content"]["roots"]), sorted(f"{name or 'unified'}: {path}" for _, name, path in paths), "its roots")
+
+
 def test_ls_names_owners_and_relatives():
     with target("-Urn") as pid:
         rows = {json.loads(line)["Inode"]: json.loads(line) for line in hull("ns", "ls", "--format", "json").ok().out.splitlines()}
@@ -112,7 +208,15 @@ def test_bad_words():
     hull("ns", "show", "4026539999").exits(1).one_line_error()
 
 
+def test_an_ordinary_user_sees_what_stands_in_his_own():
+    with target("-Urn", script="ip link set lo up; echo ready; exec sleep 99.5", user=SPARE_UID) as pid:
+        out = run(readable_copy(), "ns", "show", "--format", "json", pid, user=SPARE_UID, cwd="/").ok().out
+        spaces = {ns["kind"]: ns for ns in json.loads(out)["namespaces"]}
+        contains(spaces["net"]["content"]["addresses"], "lo 127.0.0.1/8")
+        equal(spaces["user"]["content"]["uid_map"], [f"0 {SPARE_UID} 1"])
+
+
 def test_an_ordinary_user_is_told_what_is_missing():
     with target("-nu") as pid:
-        out = hull("ns", "show", pid, user=SPARE_UID, cwd="/")
-        check(out.code == 1 and "Permission denied" in out.err, f"{out}")
+        out = run(readable_copy(), "ns", "show", pid, user=SPARE_UID, cwd="/").fails(1, "Permission denied").one_line_error()
+        contains(out.err, "CAP_SYS_PTRACE")
