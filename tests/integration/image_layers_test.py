@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from lib.hull import binary, check, environment, equal, eventually, hull, hull_root, need, need_command, run, scratch
+from lib.hull import binary, check, environment, equal, eventually, hull, hull_root, need, run, scratch
 from lib.images import DIRECTORY, FILE, HARD_LINK, SYMLINK, Entry, docker_archive, snapshot, tar
 
 
@@ -47,7 +47,6 @@ def make_rich_tree():
 
 
 def compare_with_gnu_tar(*options):
-    need_command("import")
     need("tar")
     tree, archive, reference = make_rich_tree(), scratch("rich.tar"), scratch("reference")
     run("tar", "-C", tree, *options, "-cf", archive, ".").ok()
@@ -99,7 +98,6 @@ def merged(*layers):
 
 
 def test_whiteouts_hide_and_opaque_directories_start_anew():
-    need_command("run")
     view = merged(BASE, [folder("etc", 0o711, uid=7), Entry("etc/.wh.a"), folder("data"), Entry("data/.wh..wh..opq"),
                          Entry("data/new", FILE, b"new"), Entry(".wh.gone")])
     for name in ("/etc/a", "/data/x", "/gone", "/gone/y"):
@@ -108,14 +106,12 @@ def test_whiteouts_hide_and_opaque_directories_start_anew():
 
 
 def test_a_directory_over_its_own_whiteout_shows_nothing_of_below():
-    need_command("run")
     view = merged(BASE, [Entry(".wh.was"), folder("was"), Entry("was/new", FILE, b"n")], [Entry("gone/.wh.y"), Entry("gone/y", FILE, b"again")])
     check("/was/z" not in view, "/was/z must be hidden")
     equal((view["/was/new"], view["/gone/y"]), ("n", "again"), "what is new")
 
 
 def test_a_file_through_a_lower_layers_link_lands_where_the_link_leads():
-    need_command("run")
     view = merged(BASE, [Entry("bin/new", FILE, b"tool"), Entry("etc/c", FILE, b"c")])
     equal((view["/bin"], view["/usr/bin/new"], view["/usr/bin/old"], view["/etc/c"]), ("link", "tool", "old", "c"), "the merged view")
     top = layers_of("merged:1")[0]
@@ -125,13 +121,11 @@ def test_a_file_through_a_lower_layers_link_lands_where_the_link_leads():
 
 
 def test_a_hard_link_to_a_lower_layers_file_gets_its_own_copy():
-    need_command("run")
     view = merged(BASE, [Entry("linked", HARD_LINK, link="etc/a")])
     equal((view["/linked"], view["/etc/a"]), ("a", "a"), "the merged view")
 
 
 def test_many_layers_load_side_by_side_and_in_order():
-    need_command("run")
     layers = [[Entry("top", FILE, str(number).encode()), Entry(f"only-{number}", FILE, b"x")] for number in range(120)]
     view = merged(BASE, *layers)
     equal(view["/top"], "119", "the topmost layer wins")
@@ -151,7 +145,6 @@ def _words(pid):
 
 
 def test_a_load_killed_at_any_moment_leaves_nothing_after_the_next_command():
-    need_command("load")
     layers = [tar([Entry(f"d{number}", DIRECTORY, mode=0o755)] + [Entry(f"d{number}/{n}", FILE, os.urandom(20_000)) for n in range(300)])
               for number in range(3)]
     archive, small = scratch("big.tar"), docker_archive([tar(BASE)], names=("small:1",))
@@ -178,7 +171,6 @@ def test_a_load_killed_at_any_moment_leaves_nothing_after_the_next_command():
 
 
 def test_an_image_in_use_is_not_removed():
-    need_command("run")
     hull("load", input=docker_archive([tar(BASE)], names=("used:1",))).ok()
     hull("create", "--name=c", "--net=none", "used:1", "/none")
     if hull("inspect", "c").code == 0:

@@ -402,12 +402,6 @@ def compiled(source):
     return target
 
 
-def need_command(*words):
-    """Skip while this hull has no such command (`hull WORDS --help` must work)."""
-    if hull(*words, "--help").code != 0:
-        raise Skip(f"hull {' '.join(words)} is not there yet")
-
-
 def busybox_rootfs(path=None):
     """A minimal root directory with Debian's static busybox and its applets; returns its path."""
     path = path or scratch("rootfs")

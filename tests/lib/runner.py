@@ -73,7 +73,7 @@ class Worker:
 
     def run(self, test, seconds):
         self.child.stdin.write(json.dumps({**test, "timeout": seconds}) + "\n")
-        answer = self._answer(max(seconds, 300) + 30)
+        answer = self._answer(max(seconds, 1200) + 30)
         return answer or {"verdict": "failed", "seconds": seconds, "log": "",
                           "text": "the worker died or hung in this test", "broken": True}
 

@@ -6,7 +6,7 @@ import resource
 import subprocess
 import tarfile
 
-from lib.hull import sanitized, check, equal, hull, hull_root, need, need_command, scratch
+from lib.hull import sanitized, check, equal, hull, hull_root, need, scratch
 from lib.images import DIRECTORY, Entry, docker_archive, tar
 
 MEGABYTE = 1 << 20
@@ -92,7 +92,6 @@ def used(path):
 
 
 def test_each_bomb_is_refused_quickly_in_little_memory_and_leaves_nothing():
-    need_command("import")
     hull("images").ok()
     before = used(hull_root())
     for name, make, word in BOMBS:
@@ -111,14 +110,12 @@ def test_each_bomb_is_refused_quickly_in_little_memory_and_leaves_nothing():
 
 
 def test_readers_stay_small():
-    need_command("import")
     hull("import", "-", input=gzip_zeros(), timeout=30).exits(1)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     check(peak < (128 if not sanitized() else 512) * 1024, f"a process grew to {peak} KiB")
 
 
 def test_a_bomb_inside_a_layer_is_refused_by_load():
-    need_command("load")
     layer = tar([header(size=512 * MEGABYTE)], end=False) + bytes(512 * MEGABYTE) + bytes(1024)
     archive = gzip.compress(docker_archive([layer]), 1)
     result = hull("load", input=archive, timeout=60)
@@ -127,7 +124,6 @@ def test_a_bomb_inside_a_layer_is_refused_by_load():
 
 
 def test_what_stands_at_the_limits_is_taken():
-    need_command("import")
     entries = [Entry("n" * 255), Entry("d/" * 255 + "f"), Entry("f", pax={"uid": str(2**32 - 2)}),
                Entry("x", pax={f"SCHILY.xattr.user.a{n}": "x" for n in range(20)})]
     hull("import", "-", "limits", input=tar(entries)).ok()

@@ -5,7 +5,7 @@ import gzip
 import json
 import os
 
-from lib.hull import check, equal, hull, hull_root, need_command
+from lib.hull import check, equal, hull, hull_root
 from lib.images import (DIRECTORY, SYMLINK, Entry, config_of, docker_archive, files_to_tar, oci_files, sha256, snapshot, tar, text)
 
 LAYER = tar([Entry("bin", DIRECTORY, mode=0o755), Entry("bin/tool", data=os.urandom(9000), mode=0o755),
@@ -35,7 +35,6 @@ def unchanged(before, what):
 
 
 def test_an_archive_truncated_anywhere_is_refused_and_the_next_load_works():
-    need_command("load")
     before = state()
     for what, whole, command in (("docker-archive", docker_archive([LAYER, SECOND]), ("load",)),
                                  ("oci-archive", files_to_tar(oci_files([LAYER, SECOND])), ("load",)),
@@ -49,7 +48,6 @@ def test_an_archive_truncated_anywhere_is_refused_and_the_next_load_works():
 
 
 def test_a_flipped_byte_in_any_blob_is_refused():
-    need_command("load")
     before = state()
     files = oci_files([LAYER, SECOND])
     flips = 0
@@ -65,7 +63,6 @@ def test_a_flipped_byte_in_any_blob_is_refused():
 
 
 def test_a_flipped_byte_in_the_index_digest_is_refused():
-    need_command("load")
     before = state()
     files = oci_files([LAYER])
     index = files["index.json"]
@@ -77,7 +74,6 @@ def test_a_flipped_byte_in_the_index_digest_is_refused():
 
 
 def test_a_wrong_diff_id_is_refused():
-    need_command("load")
     before = state()
     for number in range(2):
         config = json.loads(config_of([LAYER, SECOND]))
@@ -151,7 +147,6 @@ def ambiguous():
 
 
 def test_documents_that_read_two_ways_are_refused():
-    need_command("load")
     before = state()
     for what, files in ambiguous():
         refused(files_to_tar(files), what, before)
@@ -160,7 +155,6 @@ def test_documents_that_read_two_ways_are_refused():
 
 
 def test_a_name_that_is_taken_is_taken_over_with_a_word():
-    need_command("load")
     hull("load", input=docker_archive([LAYER], names=("app:1",))).ok().out_is("Loaded image: app:1\n")
     old = hull("images", "-q", "--no-trunc").ok().line
     again = hull("load", input=docker_archive([LAYER], names=("app:1",))).ok().out_is("Loaded image: app:1\n")
