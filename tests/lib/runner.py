@@ -198,7 +198,8 @@ def parse(argv):
     parser.add_argument("patterns", nargs="*", help="run tests whose id (suite/file.name) contains one of these")
     parser.add_argument("--suite", action="append", default=[], help="only this folder of tests/")
     parser.add_argument("--jobs", "-j", type=int, default=min(2, os.cpu_count() or 1))
-    parser.add_argument("--timeout", type=int, default=60, help="seconds per test (a test may set test_x.timeout)")
+    slow = 5 if "/asan/" in os.environ.get("HULL", "") else 1  # AddressSanitizer
+    parser.add_argument("--timeout", type=int, default=60 * slow, help="seconds per test (a test may set test_x.timeout)")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--verbose", "-v", action="store_true")
     parser.add_argument("--host", action="store_true", help="no private world: run in the host's namespaces")
