@@ -43,6 +43,7 @@ bench:
 	@tools/install-packages build tests bench
 	@tools/build release
 	@tests/bench/run
+	@tests/bench/lsns_bench.py
 
 asan:
 	@tools/install-packages build tests asan
