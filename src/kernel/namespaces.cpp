@@ -99,4 +99,40 @@ Result<> join_ns(const Fd& ns, NsKind kind) {
   return {};
 }
 
+namespace {
+struct HandleBuffer {
+  alignas(file_handle) char bytes[sizeof(file_handle) + MAX_HANDLE_SZ] = {};
+  file_handle* get() { return reinterpret_cast<file_handle*>(bytes); }
+};
+}  // namespace
+
+Result<std::string> ns_handle(const Fd& ns) {
+  HandleBuffer buffer;
+  file_handle* handle = buffer.get();
+  handle->handle_bytes = MAX_HANDLE_SZ;
+  int mount_id = 0;
+  if (::name_to_handle_at(ns.get(), "", handle, &mount_id, AT_EMPTY_PATH) != 0) return fail_errno("name_to_handle_at", "namespace");
+  return format("{}:{}", handle->handle_type, to_hex(handle->f_handle, handle->handle_bytes));
+}
+
+Result<Fd> open_ns_handle(std::string_view text) {
+  size_t colon = text.find(':');
+  auto type = parse_uint(text.substr(0, colon), 0, INT32_MAX);
+  std::string_view hex = colon == std::string_view::npos ? "" : text.substr(colon + 1);
+  if (!type || hex.empty() || hex.size() % 2 != 0 || hex.size() / 2 > MAX_HANDLE_SZ)
+    return fail(ErrorKind::Invalid, format("namespace handle \"{}\": not TYPE:HEX", escape_controls(text)));
+  HandleBuffer buffer;
+  file_handle* handle = buffer.get();
+  handle->handle_type = static_cast<int>(*type);
+  handle->handle_bytes = static_cast<unsigned>(hex.size() / 2);
+  for (size_t i = 0; i < hex.size() / 2; ++i)
+    if (std::from_chars(hex.data() + 2 * i, hex.data() + 2 * i + 2, handle->f_handle[i], 16).ptr != hex.data() + 2 * i + 2)
+      return fail(ErrorKind::Invalid, format("namespace handle \"{}\": not TYPE:HEX", escape_controls(text)));
+  Fd any = TRY(open_ns(0, NsKind::Net));  // any file of nsfs tells the kernel which file system is meant
+  Fd ns(::open_by_handle_at(any.get(), handle, O_RDONLY | O_CLOEXEC));
+  if (!ns && errno == ESTALE) return fail(ErrorKind::NotFound, "the namespace is gone: its handle is stale");
+  if (!ns) return fail_errno("open_by_handle_at", "namespace");
+  return ns;
+}
+
 }  // namespace hull::kernel

@@ -69,4 +69,9 @@ Result<Fd> ns_parent(const Fd& ns);             // NS_GET_PARENT: user and pid o
 Result<uid_t> ns_owner_uid(const Fd& user_ns);  // NS_GET_OWNER_UID
 Result<> join_ns(const Fd& ns, NsKind kind);    // setns(2)
 
+// A file handle as "TYPE:HEX": it finds the namespace again without holding it, and is stale once it is gone.
+// Unsupported before Linux 6.18; name_to_handle_at(2).
+Result<std::string> ns_handle(const Fd& ns);
+Result<Fd> open_ns_handle(std::string_view handle);  // NotFound when it is stale
+
 }  // namespace hull::kernel

@@ -25,7 +25,20 @@ struct Compiler {
     return ns != nullptr && ns->path.empty();
   }
   // A user namespace other than the host's: device nodes cannot be made, some file systems not be mounted.
+  // New, or joined again by the container that it belongs to.
+  bool owns(kernel::NsKind kind) const {
+    return makes_new(kind) || (options.kept_namespaces & kernel::ns_info(kind).clone_flag) != 0;
+  }
+  // Only hull can make an overlay for a user namespace that is not its own (mapped_overlay.h).
+  bool root_comes_from_hull() const {
+    return options.overlay && !facts.in_user_namespace && find_namespace(kernel::NsKind::User) != nullptr;
+  }
   bool in_user_namespace() const { return facts.in_user_namespace || find_namespace(kernel::NsKind::User) != nullptr; }
+};
+
+// What differs between a container's first process and one of exec.
+struct ProcessTail {
+  bool reaper = false, setgroups_refused = false, report_ready = false;
 };
 
 // plan.cpp
@@ -39,6 +52,6 @@ Result<> compile_protection(Compiler&);
 // plan_process.cpp: also exec's
 Result<> compile_process(Compiler&);
 Result<> append_process_steps(LaunchPlan& plan, const oci::Process& process, const std::vector<sock_filter>& filter,
-                              uint32_t seccomp_flags, bool reaper, bool setgroups_refused);
+                              uint32_t seccomp_flags, const ProcessTail& tail);
 
 }  // namespace hull::sandbox

@@ -261,12 +261,16 @@ Result<> write_id_maps(const LaunchPlan& plan, pid_t pid) {
   return {};
 }
 
+bool waits_for_maps(const LaunchPlan& plan) {
+  return std::any_of(plan.steps.begin(), plan.steps.end(), [](const Step& step) { return step.kind == StepKind::WaitMaps; });
+}
+
 // 'M', with the container's root where hull has to make it (mapped_overlay.h).
 Result<> send_maps_done(const Launch& launch, const Fd& control) {
   Fd root;
   for (const Step& step : launch.plan.steps)
     if (step.kind == StepKind::RootOverlay && step.numbers[2] != 0)
-      root = TRY_CONTEXT(make_mapped_overlay(launch.plan, step, launch.pid), step_name(step.kind));
+      root = TRY_CONTEXT(make_mapped_overlay(step, launch.pid), step_name(step.kind));
   char byte = 'M';
   iovec data{&byte, 1};
   alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
@@ -318,10 +322,8 @@ Result<Launched> launch(const LaunchPlan& plan, const LaunchIo& io) {
     TRY(launched.go());
     return fail(ErrorKind::System, "the container's process ended before it was known");
   }
-  if ((plan.new_namespaces & CLONE_NEWUSER) != 0) {
-    TRY(write_id_maps(plan, launch.pid));
-    TRY(send_maps_done(launch, launched.control_));
-  }
+  if ((plan.new_namespaces & CLONE_NEWUSER) != 0) TRY(write_id_maps(plan, launch.pid));
+  if (waits_for_maps(plan)) TRY(send_maps_done(launch, launched.control_));
   return launched;
 }
 
@@ -348,33 +350,46 @@ Error Launched::failure_of(const WireFailure& failure) const {
   return Error::from_errno(failure.errno_value, call, detail).with_context(step_name(kind));
 }
 
+Result<bool> Launched::take_message() {
+  alignas(WireTrace) char message[sizeof(WireTrace) * 512];
+  ssize_t got;
+  // KERNEL: a peer that closed with our byte unread makes the first recv say ECONNRESET, although its report waits
+  // behind it; af_unix.c, unix_release_sock. The next one gives the report, or the end.
+  do got = ::recv(control_.get(), message, sizeof message, 0);
+  while (got < 0 && (errno == EINTR || errno == ECONNRESET));
+  if (got < 0) return fail_errno("recv", "control socket");
+  if (got == 0) return false;
+  WireTrace mark;
+  std::memcpy(&mark, message, sizeof mark);
+  if (mark.step == kReadyMark) {
+    ready_ = true;
+    return true;
+  }
+  if (mark.step == kTraceMark) {
+    for (uint32_t i = 1; i <= mark.nanoseconds && (i + 1) * sizeof mark <= static_cast<size_t>(got); ++i) {
+      WireTrace entry;
+      std::memcpy(&entry, message + i * sizeof entry, sizeof entry);
+      trace_.push_back({entry.step, entry.nanoseconds});
+    }
+    return true;
+  }
+  WireFailure failure;
+  std::memcpy(&failure, message, sizeof failure);
+  Error error = failure_of(failure);
+  if (parent_pid_ == 0) (void)reap(pid_);
+  control_.reset();
+  return fail(std::move(error));
+}
+
+Result<> Launched::wait_ready() {
+  while (!ready_)
+    if (!TRY(take_message())) return fail(ErrorKind::System, "the container's process was killed while it was made");
+  return {};
+}
+
 Result<> Launched::go() {
   TRY(send_byte(control_, 'G'));
-  alignas(WireTrace) char message[sizeof(WireTrace) * 512];
-  for (;;) {
-    ssize_t got = ::recv(control_.get(), message, sizeof message, 0);
-    // KERNEL: a peer that closed with our byte unread makes the first recv say ECONNRESET, although its report waits
-    // behind it; af_unix.c, unix_release_sock. The next one gives the report, or the end.
-    if (got < 0 && (errno == EINTR || errno == ECONNRESET)) continue;
-    if (got < 0) return fail_errno("recv", "control socket");
-    if (got <= 0) break;
-    WireTrace mark;
-    std::memcpy(&mark, message, sizeof mark);
-    if (mark.step == kTraceMark) {
-      for (uint32_t i = 1; i <= mark.nanoseconds && (i + 1) * sizeof mark <= static_cast<size_t>(got); ++i) {
-        WireTrace entry;
-        std::memcpy(&entry, message + i * sizeof entry, sizeof entry);
-        trace_.push_back({entry.step, entry.nanoseconds});
-      }
-      continue;
-    }
-    WireFailure failure;
-    std::memcpy(&failure, message, sizeof failure);
-    Error error = failure_of(failure);
-    if (parent_pid_ == 0) (void)reap(pid_);
-    control_.reset();
-    return fail(std::move(error));
-  }
+  while (TRY(take_message())) {}
   control_.reset();
   return {};
 }

@@ -48,6 +48,8 @@ class Launched {
   pid_t pid() const { return pid_; }               // as our pid namespace sees it
   pid_t parent_pid() const { return parent_pid_; } // of ParentProgram, 0 without
   const Fd& pidfd() const { return pidfd_; }
+  // Waits until every step before the release is done: all namespaces are made. For plans with report_ready.
+  Result<> wait_ready();
   // Lets the process exec, and waits until it has or a step failed. On failure the error says which step, on what,
   // and errno_value() holds the errno (ENOENT and EACCES of the exec step decide between exit codes 127 and 126).
   Result<> go();
@@ -59,11 +61,13 @@ class Launched {
   friend Result<Launched> launch(const LaunchPlan&, const LaunchIo&);
   Launched() = default;
   Error failure_of(const WireFailure& failure) const;
+  Result<bool> take_message();  // false: the process has exec'd
 
   Fd control_, pidfd_;
   pid_t pid_ = 0, parent_pid_ = 0;
   const LaunchPlan* plan_ = nullptr;  // outlives the launch
   std::vector<StepTime> trace_;
+  bool ready_ = false;
 };
 
 // Errors: Denied or Invalid for a namespace that cannot be joined, Unsupported for a missing kernel facility.

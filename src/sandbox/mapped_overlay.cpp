@@ -63,15 +63,19 @@ class ActingAs {
   }
 };
 
-uint32_t host_id_of_root(const std::vector<oci::IdMapping>& map) {
-  for (const oci::IdMapping& range : map)
-    if (range.container_id == 0) return range.host_id;
-  return 0;
+// Of the lines "inside outside count" of uid_map or gid_map.
+Result<uint32_t> host_id_of_root(pid_t process, const char* map) {
+  std::string text = TRY(read_file(format("/proc/{}/{}", process, map)));
+  for (std::string_view line : split_lines(text)) {
+    auto words = split_words(line);
+    if (words.size() == 3 && words[0] == "0") return static_cast<uint32_t>(parse_uint(words[1], 0, UINT32_MAX).value_or(0));
+  }
+  return fail(ErrorKind::Invalid, format("the user namespace to be joined has no id 0 in its {}; map it", map));
 }
 
 }  // namespace
 
-Result<Fd> make_mapped_overlay(const LaunchPlan& plan, const Step& step, pid_t process) {
+Result<Fd> make_mapped_overlay(const Step& step, pid_t process) {
   Fd user_ns = TRY(kernel::open_ns(process, kernel::NsKind::User));
   Fd fs(static_cast<int>(::syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC)));
   if (!fs) return fail_errno("fsopen", "overlay");
@@ -83,7 +87,8 @@ Result<Fd> make_mapped_overlay(const LaunchPlan& plan, const Step& step, pid_t p
   if (!step.texts[1].empty()) TRY(set_writable(fs, step, user_ns, layers));
   if (step.numbers[0] != 0) ::syscall(SYS_fsconfig, fs.get(), FSCONFIG_SET_FLAG, "volatile", nullptr, 0);
   TRY(set_option(fs, "source", "overlay"));
-  ActingAs container_root(host_id_of_root(plan.uid_map), host_id_of_root(plan.gid_map));
+  uint32_t uid = TRY(host_id_of_root(process, "uid_map")), gid = TRY(host_id_of_root(process, "gid_map"));
+  ActingAs container_root(uid, gid);
   if (::syscall(SYS_fsconfig, fs.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) return fail_errno("mount overlay", step.texts[3]);
   Fd mount(static_cast<int>(::syscall(SYS_fsmount, fs.get(), FSMOUNT_CLOEXEC, 0)));
   if (!mount) return fail_errno("fsmount", "overlay");

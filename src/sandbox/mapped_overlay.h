@@ -12,6 +12,6 @@ namespace hull::sandbox {
 
 // Makes the overlay of a RootOverlay step for the user namespace of `process`, whose id maps are written: a detached
 // mount. Unsupported where the kernel cannot map ids of the layers' file system.
-Result<Fd> make_mapped_overlay(const LaunchPlan& plan, const Step& step, pid_t process);
+Result<Fd> make_mapped_overlay(const Step& step, pid_t process);
 
 }  // namespace hull::sandbox

@@ -44,7 +44,7 @@ Result<> compile_entry(Compiler& c) {
   if (c.spec.process.oom_score_adj) c.add(StepKind::OomScoreAdj, {std::to_string(*c.spec.process.oom_score_adj)});
   if (!c.options.cgroup_enter_files.empty()) c.add(StepKind::EnterCgroup, c.options.cgroup_enter_files);
   c.add(StepKind::NewSession);
-  if (c.makes_new(NsKind::User)) c.add(StepKind::WaitMaps);
+  if (c.makes_new(NsKind::User) || c.root_comes_from_hull()) c.add(StepKind::WaitMaps);
   if (c.makes_new(NsKind::User) || c.find_namespace(NsKind::User) != nullptr) c.add(StepKind::BecomeRoot);
   if (c.makes_new(NsKind::Cgroup)) c.add(StepKind::NewCgroupNs);
   add_time_namespace(c);
@@ -52,9 +52,9 @@ Result<> compile_entry(Compiler& c) {
   if (c.makes_new(NsKind::Net) && c.options.loopback_up) c.add(StepKind::Loopback);
   if (!c.spec.hostname.empty()) {
     if (c.find_namespace(NsKind::Uts) == nullptr) return fail(ErrorKind::Invalid, "hostname: set without a uts namespace, it would change the host's");
-    if (c.makes_new(NsKind::Uts)) c.add(StepKind::Hostname, {c.spec.hostname});
+    if (c.owns(NsKind::Uts)) c.add(StepKind::Hostname, {c.spec.hostname});
   }
-  if (!c.spec.domainname.empty() && c.makes_new(NsKind::Uts)) c.add(StepKind::Domainname, {c.spec.domainname});
+  if (!c.spec.domainname.empty() && c.owns(NsKind::Uts)) c.add(StepKind::Domainname, {c.spec.domainname});
   for (const auto& [key, value] : c.spec.linux_.sysctl) {
     std::string path = key;
     for (char& letter : path)
@@ -93,7 +93,30 @@ Result<LaunchPlan> compile_exec_plan(const oci::Process& process, const ExecPlan
     console.numbers[1] = process.console_width;
     console.numbers[2] = process.user.uid;
   }
-  TRY(append_process_steps(plan, process, options.seccomp_filter, options.seccomp_flags, false, false));
+  TRY(append_process_steps(plan, process, options.seccomp_filter, options.seccomp_flags, {}));
+  return plan;
+}
+
+LaunchPlan compile_hold_plan(const HoldOptions& options) {
+  constexpr uint64_t kMadeBySteps = CLONE_NEWCGROUP | CLONE_NEWTIME;
+  LaunchPlan plan;
+  plan.new_namespaces = options.new_namespaces & ~kMadeBySteps;
+  plan.uid_map = options.uid_map;
+  plan.gid_map = options.gid_map;
+  plan.deny_setgroups = options.deny_setgroups;
+  auto add = [&](StepKind kind) -> Step& { return plan.steps.emplace_back(Step{kind, {}, {}}); };
+  auto makes = [&](uint64_t flag) { return (options.new_namespaces & flag) != 0; };
+  add(StepKind::NewSession);
+  if (makes(CLONE_NEWUSER)) add(StepKind::WaitMaps), add(StepKind::BecomeRoot);
+  if (makes(CLONE_NEWCGROUP)) add(StepKind::NewCgroupNs);
+  if (makes(CLONE_NEWTIME)) {
+    Step& time = add(StepKind::NewTimeNs);
+    for (const auto& [clock, offset] : options.time_offsets) time.texts.push_back(format("{} {} {}\n", clock, offset.secs, offset.nanosecs));
+  }
+  if (makes(CLONE_NEWNET)) add(StepKind::Loopback);
+  if (makes(CLONE_NEWNS)) add(StepKind::Propagation).numbers[0] = MS_PRIVATE | MS_REC;
+  add(StepKind::WaitGo).numbers[0] = 1;
+  add(StepKind::Hold);
   return plan;
 }
 

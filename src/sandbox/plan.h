@@ -6,6 +6,7 @@
 #include <linux/filter.h>
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -58,6 +59,8 @@ struct PlanOptions {
   bool reaper = false;                          // --init
   bool loopback_up = true;
   bool new_keyring = true;
+  bool report_ready = false;                    // for Launched::wait_ready
+  uint64_t kept_namespaces = 0;                 // CLONE_NEW* of joined namespaces that are this container's own
 };
 
 // Compiles a container's start. Errors (Invalid, Unsupported) name the field of the specification.
@@ -71,6 +74,16 @@ struct ExecPlanOptions {
 };
 // Compiles a further process inside a running container.
 Result<LaunchPlan> compile_exec_plan(const oci::Process& process, const ExecPlanOptions& options);
+
+// New namespaces with nothing but a hull-init in them, which stays until it is killed: for namespaces that are kept
+// without a process of their own. `uid_map` and `gid_map` go with a new user namespace; offsets with a new time namespace.
+struct HoldOptions {
+  uint64_t new_namespaces = 0;  // CLONE_NEW*
+  std::vector<oci::IdMapping> uid_map, gid_map;
+  std::map<std::string, oci::TimeOffset> time_offsets;
+  bool deny_setgroups = false;
+};
+LaunchPlan compile_hold_plan(const HoldOptions& options);
 
 // The plan as hull-init reads it (wire.h).
 std::string encode_plan(const LaunchPlan& plan, bool trace);

@@ -98,7 +98,7 @@ class ProcessSteps {
 }  // namespace
 
 Result<> append_process_steps(LaunchPlan& plan, const oci::Process& process, const std::vector<sock_filter>& filter,
-                              uint32_t seccomp_flags, bool reaper, bool setgroups_refused) {
+                              uint32_t seccomp_flags, const ProcessTail& tail) {
   ProcessSteps steps(plan, process);
   CapMasks masks = TRY_CONTEXT(cap_masks(process), "process.capabilities");
   TRY(steps.limits());
@@ -106,28 +106,27 @@ Result<> append_process_steps(LaunchPlan& plan, const oci::Process& process, con
   Step& directory = steps.add(StepKind::Chdir);
   directory.texts = {process.cwd.empty() ? "/" : process.cwd};
   steps.add(StepKind::BoundingCaps).numbers[0] = masks.bounding;
-  steps.user(setgroups_refused);
+  steps.user(tail.setgroups_refused);
   // KERNEL: loading a filter needs no_new_privs or CAP_SYS_ADMIN; seccomp(2). Without the first, the filter comes before
   // the capabilities go (it must allow capset, prctl and execve); with it, last.
   if (process.no_new_privileges) {
     steps.capabilities(masks);
     steps.add(StepKind::NoNewPrivs);
-    steps.add(StepKind::WaitGo);
+    steps.add(StepKind::WaitGo).numbers[0] = tail.report_ready;
     steps.seccomp(filter, seccomp_flags);
   } else {
-    steps.add(StepKind::WaitGo);
+    steps.add(StepKind::WaitGo).numbers[0] = tail.report_ready;
     steps.seccomp(filter, seccomp_flags);
     steps.capabilities(masks);
   }
-  if (reaper) steps.add(StepKind::Reaper);
-  plan.reaper = reaper;
+  if (tail.reaper) steps.add(StepKind::Reaper);
+  plan.reaper = tail.reaper;
   return steps.execute();
 }
 
 Result<> compile_process(Compiler& c) {
-  bool setgroups_refused = c.plan.deny_setgroups;
-  return append_process_steps(c.plan, c.spec.process, c.options.seccomp_filter, c.options.seccomp_flags, c.options.reaper,
-                              setgroups_refused);
+  return append_process_steps(c.plan, c.spec.process, c.options.seccomp_filter, c.options.seccomp_flags,
+                              {c.options.reaper, c.plan.deny_setgroups, c.options.report_ready});
 }
 
 }  // namespace hull::sandbox

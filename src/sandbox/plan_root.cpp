@@ -39,7 +39,7 @@ Result<> compile_root(Compiler& c) {
   root.texts.insert(root.texts.end(), overlay.lowers.begin(), overlay.lowers.end());
   root.numbers[0] = overlay.skip_sync;
   root.numbers[1] = c.facts.in_user_namespace;
-  root.numbers[2] = c.makes_new(NsKind::User) && !c.facts.in_user_namespace;
+  root.numbers[2] = c.root_comes_from_hull();
   return {};
 }
 
@@ -103,8 +103,8 @@ static void add_cgroup_mount(Compiler& c, const oci::Mount& mount, const MountOp
 // user namespace does not own it; user_namespaces(7). There the host's mount is bound instead.
 static const char* host_twin(const Compiler& c, const oci::Mount& mount) {
   if (!c.in_user_namespace()) return nullptr;
-  if (mount.type == "sysfs" && !c.makes_new(NsKind::Net)) return "/sys";
-  if (mount.type == "mqueue" && !c.makes_new(NsKind::Ipc)) return "/dev/mqueue";
+  if (mount.type == "sysfs" && !c.owns(NsKind::Net)) return "/sys";
+  if (mount.type == "mqueue" && !c.owns(NsKind::Ipc)) return "/dev/mqueue";
   if (mount.type == "proc" && !c.makes_new(NsKind::Pid)) return "/proc";
   return nullptr;
 }

@@ -7,6 +7,7 @@
 //    |   fds: 3 control, 4 plan, 5 console     |-- runs the steps in order
 //    |-- 'M' (id maps are written) ----------->|   (step WaitMaps; with the root's mount as a descriptor
 //    |                                         |    where only hull can make it: overlay in a user namespace)
+//    |<- WireTrace kReadyMark -----------------|   (step WaitGo, where hull asked for it: every namespace is made)
 //    |-- 'G' (go: the record is on disk) ----->|   (step WaitGo, just before exec)
 //    |<- WireFailure, then exit 1 -------------|   a step failed
 //    |<- end of file --------------------------|   exec succeeded (the socket is close-on-exec)
@@ -59,7 +60,8 @@ enum class StepKind : uint32_t {
   Seccomp,         // n0: flags; texts[0]: struct sock_filter[]
   Chdir,           // texts: directory
   Reaper,          // -; stay as PID 1, the rest of the plan runs in a child
-  WaitGo,          // -
+  WaitGo,          // n0: 1 = say first that all before is done
+  Hold,            // -; stay as PID 1 of the namespaces and reap, with no program
   Exec,            // n0: number of arguments, n1: 1 = search PATH; texts: arguments, then environment
   Count
 };
@@ -95,5 +97,6 @@ constexpr uint32_t kTraceMark = 0xffffffff;
 struct WireTrace {
   uint32_t step, nanoseconds;
 };
+constexpr uint32_t kReadyMark = 0xfffffffe;  // one WireTrace alone
 
 }  // namespace hull::sandbox

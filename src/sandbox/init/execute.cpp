@@ -41,7 +41,11 @@ int wait_maps(const StepView&) {
   if (header != nullptr && header->cmsg_type == SCM_RIGHTS) memcpy(&g_state.received_root, CMSG_DATA(header), sizeof(int));
   return 0;
 }
-int wait_go(const StepView&) { return wait_byte('G', "before the process was released"); }
+int wait_go(const StepView& step) {
+  sandbox::WireTrace ready{sandbox::kReadyMark, 0};
+  if (step.number(0) != 0) send(sandbox::kControlFd, &ready, sizeof ready, MSG_NOSIGNAL);
+  return wait_byte('G', "before the process was released");
+}
 
 static const char* environment_value(char** environment, const char* name) {
   size_t size = strlen(name);
@@ -115,6 +119,16 @@ static void forward(int signal_number) {
     if (WIFSIGNALED(status)) _exit(128 + WTERMSIG(status));
     if (WIFEXITED(status)) _exit(WEXITSTATUS(status));
   }
+}
+
+// Nothing runs here yet: who enters later has its orphans reaped. Only SIGKILL from outside ends it.
+int hold(const StepView&) {
+  close(sandbox::kControlFd);
+  sigset_t every;
+  sigfillset(&every);
+  sigprocmask(SIG_BLOCK, &every, nullptr);
+  for (;;)
+    if (waitpid(-1, nullptr, 0) < 0) sigwaitinfo(&every, nullptr);
 }
 
 int stay_as_reaper(const StepView&) {

@@ -35,7 +35,8 @@ constexpr StepFunction kSteps[] = {
     bind_node,       make_link,        make_dir,       write_file,     open_console,   mask_paths,     readonly_paths,
     remount,         pivot,            set_hostname,   set_domainname, write_sysctl,   set_rlimit,     set_oom_score_adj,
     new_keyring,     set_umask,        set_personality, set_user,      drop_bounding,  set_caps,       no_new_privs,
-    load_seccomp,    change_directory, stay_as_reaper, wait_go,        execute,
+    load_seccomp,    change_directory, stay_as_reaper, wait_go,
+    hold,             execute,
 };
 static_assert(sizeof kSteps / sizeof *kSteps == static_cast<size_t>(StepKind::Count), "one function per StepKind");
 
