@@ -12,7 +12,7 @@ constexpr Column kColumns[] = {
     {"ID", "CONTAINER ID"}, {"Image", "IMAGE"},           {"Command", "COMMAND"},  {"CreatedAt", "CREATED AT"},
     {"RunningFor", "CREATED"}, {"Status", "STATUS"},      {"Ports", "PORTS"},      {"Names", "NAMES"},
     {"State", "STATE"},     {"Size", "SIZE"},             {"Labels", "LABELS"},    {"LocalVolumes", "LOCAL VOLUMES"},
-    {"Mounts", "MOUNTS"},   {"Networks", "NETWORKS"},
+    {"Mounts", "MOUNTS"},   {"Networks", "NETWORKS"}, {"Sharing", "SHARING"},
 };
 
 std::string created_at(int64_t seconds) {
@@ -41,6 +41,18 @@ std::string network_text(const engine::ContainerConfig& config) {
   const engine::NamespaceSpec& net = config.ns(kernel::NsKind::Net);
   if (!net.text.empty()) return net.text;
   return net.mode == engine::NsMode::Host ? "host" : "none";
+}
+
+// "net:db,web ipc:db"
+std::string sharing_text(const engine::Container& container) {
+  std::vector<std::string> kinds;
+  kernel::NsKind last{};
+  for (const auto& [kind, name] : container.sharers) {
+    if (kinds.empty() || kind != last) kinds.push_back(format("{}:{}", kernel::ns_info(kind).name, name));
+    else kinds.back() += "," + name;
+    last = kind;
+  }
+  return join(kinds, " ");
 }
 
 }  // namespace
@@ -91,6 +103,7 @@ json::value container_row(const engine::Container& container, int64_t now, bool 
       {"LocalVolumes", "0"},
       {"Mounts", mounts_text(record.config, full)},
       {"Networks", network_text(record.config)},
+      {"Sharing", sharing_text(container)},
   };
 }
 

@@ -24,6 +24,8 @@ void print(std::string_view text) {
   ::_exit(kExitFailure);
 }
 
+void print_note(std::string_view text) { print_error(format("note: {}", text)); }
+
 void print_error(std::string_view line) { write_fully(STDERR_FILENO, std::string(line) + "\n"); }
 
 int report(std::string_view prefix, const Error& error, int code) {

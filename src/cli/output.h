@@ -12,6 +12,8 @@ constexpr int kExitFailure = 1, kExitEngine = 125, kExitNotExecutable = 126, kEx
 
 // Writes all of it to standard output; a reader that went away ends the program quietly.
 void print(std::string_view text);
+// "note: …" on standard error: what went well but not as one might think.
+void print_note(std::string_view text);
 // Writes the line and a newline to standard error.
 void print_error(std::string_view line);
 

@@ -31,6 +31,7 @@ engine::RunOptions run_options(const RunArgs& args, const engine::ContainerConfi
   options.teach = args.teach;
   options.trace = args.trace;
   options.on_trace = [](std::string_view line) { print_error(line.ends_with('\n') ? line.substr(0, line.size() - 1) : line); };
+  options.on_note = print_note;
   return options;
 }
 

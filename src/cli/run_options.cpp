@@ -11,6 +11,7 @@ namespace {
 using engine::RunArgs;
 
 constexpr Option kOptions[] = {
+    {0, "add-host", Takes::Required, "list", "Add a custom host-to-IP mapping (host:ip)", store<&RunArgs::add_host>},
     {0, "annotation", Takes::Required, "list", "Add an annotation to the container (passed through to the OCI runtime)", store<&RunArgs::annotation>},
     {'a', "attach", Takes::Required, "list", "Attach to STDIN, STDOUT or STDERR", store<&RunArgs::attach>},
     {0, "blkio-weight", Takes::Required, "uint16", "Block IO (relative weight), between 10 and 1000, or 0 to disable", store<&RunArgs::blkio_weight>},
@@ -27,6 +28,9 @@ constexpr Option kOptions[] = {
     {'d', "detach", Takes::Bool, nullptr, "Run container in background and print container ID", store<&RunArgs::detach>},
     {0, "detach-keys", Takes::Required, "string", "Override the key sequence for detaching a container", store<&RunArgs::detach_keys>},
     {0, "device", Takes::Required, "list", "Add a host device to the container", store<&RunArgs::device>},
+    {0, "dns", Takes::Required, "list", "Set custom DNS servers", store<&RunArgs::dns>},
+    {0, "dns-option", Takes::Required, "list", "Set DNS options", store<&RunArgs::dns_option>},
+    {0, "dns-search", Takes::Required, "list", "Set custom DNS search domains", store<&RunArgs::dns_search>},
     {0, "domainname", Takes::Required, "string", "Container NIS domain name", store<&RunArgs::domainname>},
     {0, "dry-run", Takes::Bool, nullptr, "Print the launch plan and start nothing", store<&RunArgs::dry_run>},
     {0, "entrypoint", Takes::Required, "string", "Overwrite the default ENTRYPOINT of the image", store<&RunArgs::entrypoint>},
@@ -65,6 +69,7 @@ constexpr Option kOptions[] = {
     {0, "sig-proxy", Takes::Bool, nullptr, "Proxy received signals to the process (default true)", store<&RunArgs::sig_proxy>},
     {0, "stop-signal", Takes::Required, "string", "Signal to stop the container", store<&RunArgs::stop_signal>},
     {0, "stop-timeout", Takes::Required, "int", "Timeout (in seconds) to stop a container", store<&RunArgs::stop_timeout>},
+    {0, "strict-ns", Takes::Bool, nullptr, "A container:NAME must run, and no namespace is taken back from sharers", store<&RunArgs::strict_ns>},
     {0, "sysctl", Takes::Required, "map", "Sysctl options", store<&RunArgs::sysctl>},
     {0, "teach", Takes::Bool, nullptr, "Print shell lines that do the same and start nothing", store<&RunArgs::teach>},
     {0, "tmpfs", Takes::Required, "list", "Mount a tmpfs directory", store<&RunArgs::tmpfs>},

@@ -48,7 +48,7 @@ int run_start(const Invocation& call) {
   if (auto code = begin(call, kStartSyntax, &args, names)) return *code;
   if (!args.attach && !args.interactive)
     return for_each_container(names, [](const engine::Engine& engine, std::string_view name) -> Result<> {
-      engine::Outcome outcome = TRY(engine.start(name));
+      engine::Outcome outcome = TRY(engine.start(name, {.on_note = print_note}));
       if (outcome.error) return fail(*outcome.error);
       return {};
     });
@@ -58,7 +58,7 @@ int run_start(const Invocation& call) {
   }
   Result<engine::Engine> engine = engine::Engine::open();
   if (!engine) return report("", engine.error());
-  return finish(engine->start(names[0], {true, attach_options(args, args.interactive)}));
+  return finish(engine->start(names[0], {true, attach_options(args, args.interactive), print_note}));
 }
 
 int run_attach(const Invocation& call) {

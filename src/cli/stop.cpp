@@ -49,7 +49,7 @@ int run_stop(const Invocation& call) {
 
 int run_restart(const Invocation& call) {
   return run_on_each(call, kRestartSyntax, [](const engine::Engine& engine, std::string_view name, const StopArgs& args) -> Result<> {
-    auto outcome = TRY(engine.restart(name, args.timeout));
+    auto outcome = TRY(engine.restart(name, args.timeout, print_note));
     if (outcome.error) return fail(*outcome.error);
     return {};
   });

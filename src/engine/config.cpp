@@ -1,6 +1,8 @@
 // From flags to a configuration: every default and every rule between options stands here, as one table of steps.
 #include "engine/config.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <charconv>
 #include <tuple>
@@ -135,6 +137,28 @@ Result<> set_user(Maker& m) {
   return {};
 }
 
+Result<> set_names(Maker& m) {
+  ContainerConfig& config = m.config;
+  for (const std::string& entry : m.args.add_host) {
+    size_t colon = entry.find_first_of(":=");
+    if (colon == std::string::npos || colon == 0 || colon + 1 == entry.size())
+      return invalid(format("bad format for add-host: \"{}\": write NAME:ADDRESS", escape_controls(entry)));
+    TRY(check_line("add-host", entry));
+    config.extra_hosts.push_back(entry.substr(0, colon) + ":" + entry.substr(colon + 1));
+  }
+  for (const std::string& server : m.args.dns) {
+    unsigned char address[16];
+    if (::inet_pton(AF_INET, server.c_str(), address) != 1 && ::inet_pton(AF_INET6, server.c_str(), address) != 1)
+      return invalid(format("invalid argument \"{}\" for \"--dns\" flag: {} is not an ip address", escape_controls(server), escape_controls(server)));
+    config.dns.push_back(server);
+  }
+  for (const std::vector<std::string>* list : {&m.args.dns_search, &m.args.dns_option})
+    for (const std::string& word : *list) TRY(check_line("DNS option", word));
+  config.dns_search = m.args.dns_search;
+  config.dns_options = m.args.dns_option;
+  return {};
+}
+
 Result<> set_mounts(Maker& m) {
   for (const std::string& volume : m.args.volume) m.config.mounts.push_back(TRY(parse_volume(volume, m.inputs.working_directory)));
   for (const std::string& mount : m.args.mount) m.config.mounts.push_back(TRY(parse_mount(mount)));
@@ -181,9 +205,7 @@ Result<> set_namespaces(Maker& m) {
     return invalid("conflicting options: --uidmap and --gidmap need a user namespace of the container's own (--userns=private)");
   if (mapped && m.config.uid_map.empty()) m.config.uid_map = m.config.gid_map;
   if (mapped && m.config.gid_map.empty()) m.config.gid_map = m.config.uid_map;
-  // A range far above what /etc/subuid hands out to users.
-  constexpr IdMap kDefaultMap{0, 1u << 30, 65536};
-  if (!mapped && m.config.ns(NsKind::User).mode == NsMode::Private) m.config.uid_map = m.config.gid_map = {kDefaultMap};
+  if (!mapped && m.config.ns(NsKind::User).mode == NsMode::Private) m.config.uid_map = m.config.gid_map = {kDefaultIdMap};
   if (m.config.privileged && m.config.ns(NsKind::User).mode == NsMode::Private)
     return invalid("conflicting options: --privileged and a private user namespace");
   if (!m.config.hostname.empty() && m.config.ns(NsKind::Uts).mode != NsMode::Private)
@@ -320,13 +342,14 @@ Result<> set_rest(Maker& m) {
     config.log_opts[key] = value;
   }
   config.cgroup_parent = m.args.cgroup_parent;
+  config.strict_ns = m.args.strict_ns;
   return {};
 }
 
 }  // namespace
 
 Result<ContainerConfig> make_config(const RunArgs& args, const RunInputs& inputs) {
-  static constexpr Result<> (*kSteps[])(Maker&) = {set_identity, set_modes, set_env, set_labels, set_user, set_mounts,
+  static constexpr Result<> (*kSteps[])(Maker&) = {set_identity, set_modes, set_env, set_labels, set_user, set_names, set_mounts,
                                                    set_namespaces, set_security, set_sysctls, set_limits, set_rest};
   Maker maker{args, inputs, {}};
   for (auto step : kSteps) TRY(step(maker));

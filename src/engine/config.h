@@ -27,7 +27,7 @@ struct RunArgs {
   std::string name, rootfs, cidfile, pull = "missing", platform;
   bool detach = false, interactive = false, tty = false, rm = false, init = false, read_only = false;
   bool privileged = false, oom_kill_disable = false, sig_proxy = true, quiet = false, publish_all = false;
-  bool no_healthcheck = false;
+  bool no_healthcheck = false, strict_ns = false;
   std::vector<std::string> attach;
   std::string detach_keys;
   std::optional<std::string> entrypoint;
@@ -91,6 +91,8 @@ struct MountSpec {
 struct DeviceSpec { std::string host_path, path, access = "rwm"; };
 struct Ulimit { std::string name; uint64_t soft = 0, hard = 0; };  // name as docker's: "nofile"; UINT64_MAX: unlimited
 struct IdMap { uint32_t container_id = 0, host_id = 0, size = 0; };
+// Of a private user namespace without a map: a range far above what /etc/subuid hands out to users.
+inline constexpr IdMap kDefaultIdMap{0, 1u << 30, 65536};
 
 struct Limits {
   std::optional<int64_t> memory, memory_reservation, memory_swap;  // bytes; memory_swap -1: unlimited
@@ -121,6 +123,7 @@ struct ContainerConfig {
   bool attach_stdin = false, attach_stdout = false, attach_stderr = false;
   std::vector<MountSpec> mounts;
   std::vector<DeviceSpec> devices;
+  bool strict_ns = false;                              // a container:X must run, and nothing is taken back from sharers
   std::array<NamespaceSpec, kernel::kNsKinds> namespaces;
   std::optional<TimeOffsets> time_offsets;
   std::vector<IdMap> uid_map, gid_map;
@@ -139,6 +142,8 @@ struct ContainerConfig {
   std::string log_driver = "json-file";  // or "none"
   std::map<std::string, std::string> log_opts;
   std::string cgroup_parent;
+  std::vector<std::string> extra_hosts;                // "NAME:ADDRESS"
+  std::vector<std::string> dns, dns_search, dns_options;  // empty: the host's, or those of the shared network
 
   const NamespaceSpec& ns(kernel::NsKind kind) const { return namespaces[static_cast<size_t>(kind)]; }
   NamespaceSpec& ns(kernel::NsKind kind) { return namespaces[static_cast<size_t>(kind)]; }

@@ -160,12 +160,13 @@ void visit_flags(Visit visit, auto& c) {
   visit("Tty", c.tty); visit("OpenStdin", c.open_stdin); visit("Detach", c.detach); visit("AutoRemove", c.rm); visit("Init", c.init);
   visit("ReadonlyRootfs", c.read_only); visit("Privileged", c.privileged); visit("AttachStdin", c.attach_stdin);
   visit("AttachStdout", c.attach_stdout); visit("AttachStderr", c.attach_stderr); visit("NoNewPrivileges", c.no_new_privileges);
-  visit("MaskedPaths", c.masked_paths);
+  visit("MaskedPaths", c.masked_paths); visit("StrictNs", c.strict_ns);
 }
 template <typename Visit>
 void visit_lists(Visit visit, auto& c) {
   visit("Cmd", c.command); visit("Env", c.env); visit("GroupAdd", c.group_add); visit("CapAdd", c.cap_add);
-  visit("CapDrop", c.cap_drop); visit("SecurityOpt", c.security_opt);
+  visit("CapDrop", c.cap_drop); visit("SecurityOpt", c.security_opt); visit("ExtraHosts", c.extra_hosts); visit("Dns", c.dns);
+  visit("DnsSearch", c.dns_search); visit("DnsOptions", c.dns_options);
 }
 template <typename Visit>
 void visit_maps(Visit visit, auto& c) {

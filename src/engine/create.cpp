@@ -69,13 +69,13 @@ Result<std::string> describe_start(const Layout& layout, const Draft& draft, boo
   if (draft.image) {
     std::string snapshot = layout.root + "/snapshots/" + record.id;
     root.overlay = sandbox::OverlayRoot{draft.image->lower_dirs, "", "", record.config.rm};
-    Prepared prepared = TRY(prepare_start(layout, record, root, 24, 80));
+    Prepared prepared = TRY(prepare_start(layout, record, root, {24, 80, false}));
     prepared.options.overlay->upper = snapshot + "/upper";
     prepared.options.overlay->work = snapshot + "/work";
     TRY(compile(prepared));
     return teach ? sandbox::teach_script(prepared.plan) : sandbox::plan_text(prepared.plan);
   }
-  Prepared prepared = TRY(prepare_start(layout, record, root, 24, 80));
+  Prepared prepared = TRY(prepare_start(layout, record, root, {24, 80, false}));
   TRY(compile(prepared));
   return teach ? sandbox::teach_script(prepared.plan) : sandbox::plan_text(prepared.plan);
 }

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "engine/names.h"
+#include "engine/sharing.h"
 #include "engine/state.h"
 #include "image/store.h"
 
@@ -58,12 +59,19 @@ void sweep(const Layout& layout, const std::string& directory, bool ephemeral) {
   }
 }
 
+// Its start was killed after the release.
+bool lacks_pins(const Layout& layout, const Place& place, const Standing& standing) {
+  return standing.state.running() && !place.ephemeral && !pin_store(layout).exists(kept_name(place.id));
+}
+
 Result<> settle_if_free(const Layout& layout, const Place& place) {
   Records records(layout);
-  if (stand(layout, place).settled) return {};
+  Standing standing = stand(layout, place);
+  if (standing.settled && !lacks_pins(layout, place, standing)) return {};
   auto lock = TRY(RecordLock::try_take(records.directory(place)));
   if (!lock) return {};  // somebody is at it
   Record record = TRY(records.load(place));
+  if (lacks_pins(layout, place, standing)) keep_missing(layout, record, standing.state.pid);
   return settle(layout, place, record);
 }
 
@@ -100,6 +108,7 @@ Result<> Engine::clean_up_all() const {
     if (auto done = settle_if_free(layout, place); !done && first && done.error().kind() != ErrorKind::NotFound) first = std::move(done);
   sweep(layout, layout.containers(), false);
   sweep(layout, layout.run_containers(), true);
+  sweep_kept(layout);
   records.drop_stale_names();
   return first;
 }

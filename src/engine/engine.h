@@ -34,6 +34,9 @@ struct AttachOptions {
   Streams streams;
 };
 
+// What a user should know of a start that goes well: a namespace promised, or taken back. Called before it is waited for.
+using OnNote = std::function<void(std::string_view)>;
+
 // What a foreground command ends with.
 struct Outcome {
   std::string id;
@@ -49,9 +52,10 @@ struct RunOptions {
   std::string cidfile;       // written before the start; Exists ("container ID file found…") if it is there
   bool dry_run = false, teach = false, trace = false;
   std::function<void(std::string_view)> on_trace;  // one line per step
+  OnNote on_note;
 };
 
-struct StartOptions { bool attach = false; AttachOptions io; };
+struct StartOptions { bool attach = false; AttachOptions io; OnNote on_note; };
 
 struct ExecOptions {
   std::vector<std::string> command, env;
@@ -92,7 +96,7 @@ class Engine {
   // Signal and timeout: what the caller gives, else the container's, else its image's, else SIGTERM and 10 s; a
   // negative timeout waits forever. Stopping a stopped container is success.
   Result<> stop(std::string_view container, std::optional<int64_t> timeout_s = {}, std::string_view signal = {}) const;
-  Result<Outcome> restart(std::string_view container, std::optional<int64_t> timeout_s = {}) const;
+  Result<Outcome> restart(std::string_view container, std::optional<int64_t> timeout_s = {}, const OnNote& on_note = {}) const;
   Result<> kill(std::string_view container, std::string_view signal = {}) const;  // "" is KILL; "9", "TERM", "SIGTERM"
   Result<> pause(std::string_view container) const;
   Result<> unpause(std::string_view container) const;

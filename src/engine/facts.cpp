@@ -16,37 +16,16 @@
 namespace hull::engine {
 namespace {
 
-using kernel::NsKind;
-
 // ---- namespaces that are joined
 
-Result<> join_container(const Layout& layout, const kernel::NsInfo& info, const NamespaceSpec& ns, StartFacts& facts) {
-  Records records(layout);
-  Place place = TRY(records.find(ns.target));
-  Standing standing = stand(layout, place);
-  const char* word = info.kind == NsKind::Net ? "network" : info.name;
-  if (!standing.state.running())
-    return fail(ErrorKind::Conflict, format("cannot join {} of a non running container: {} ({})", word, ns.target, place.id));
-  facts.oci.join_paths[static_cast<size_t>(info.kind)] = format("/proc/{}/ns/{}", standing.state.pid, info.name);
-  facts.targets.push_back(std::move(standing.pidfd));
-  if (info.kind != NsKind::Net) return {};
-  // Who shares a network shares its names.
-  std::string directory = records.directory(place);
-  facts.oci.hosts_path = directory + "/hosts";
-  facts.oci.hostname_path = directory + "/hostname";
-  facts.oci.resolv_conf_path = directory + "/resolv.conf";
-  return {};
-}
-
-Result<> find_namespaces(const Layout& layout, const ContainerConfig& config, StartFacts& facts) {
-  for (const kernel::NsInfo& info : kernel::kNamespaces) {
-    const NamespaceSpec& ns = config.ns(info.kind);
-    std::string& path = facts.oci.join_paths[static_cast<size_t>(info.kind)];
-    if (ns.mode == NsMode::Container) TRY(join_container(layout, info, ns, facts));
-    if (ns.mode == NsMode::Path) path = ns.target;
-    if (ns.mode == NsMode::Named) path = format("{}/{}/{}", layout.named_namespaces(), ns.target, info.name);
-  }
-  return {};
+// Who shares a network shares its names, but for those that it was given itself.
+void share_names(const Layout& layout, const Record& record, const Place& target, OciFacts& facts) {
+  const ContainerConfig& config = record.config;
+  std::string directory = Records(layout).directory(target);
+  bool own_dns = !config.dns.empty() || !config.dns_search.empty() || !config.dns_options.empty();
+  if (config.extra_hosts.empty()) facts.hosts_path = directory + "/hosts";
+  if (config.hostname.empty()) facts.hostname_path = directory + "/hostname";
+  if (!own_dns) facts.resolv_conf_path = directory + "/resolv.conf";
 }
 
 // ---- devices
@@ -126,14 +105,16 @@ Result<ResolvedUser> look_up_user(std::string_view user, const std::vector<std::
   return resolve_user(spec, passwd.value_or(""), group.value_or(""), group_add);
 }
 
-Result<StartFacts> gather_facts(const Layout& layout, const Record& record, const std::vector<std::string>& layers) {
+Result<StartFacts> gather_facts(const Layout& layout, const Record& record, const std::vector<std::string>& layers, bool act) {
   StartFacts facts;
   std::string directory = layout.record_directory(record.id, record.config.rm);
   facts.oci.hosts_path = directory + "/hosts";
   facts.oci.hostname_path = directory + "/hostname";
   facts.oci.resolv_conf_path = directory + "/resolv.conf";
   facts.oci.rootfs = record.config.rootfs;
-  TRY(find_namespaces(layout, record.config, facts));
+  facts.namespaces = TRY(find_namespaces(layout, record, act));
+  facts.oci.join_paths = facts.namespaces.paths;
+  if (facts.namespaces.net_target) share_names(layout, record, *facts.namespaces.net_target, facts.oci);
   facts.oci.user = TRY(look_up_user(record.process.user, layers, record.config.group_add));
   TRY(find_devices(record.config, facts.oci));
   find_thermal_throttles(facts.oci);

@@ -3,17 +3,18 @@
 #pragma once
 
 #include "engine/records.h"
+#include "engine/sharing.h"
 #include "engine/to_oci.h"
 
 namespace hull::engine {
 
 struct StartFacts {
   OciFacts oci;
-  std::vector<Fd> targets;  // pidfds of the containers whose namespaces are joined: alive after the join, or it is void
+  StartNamespaces namespaces;
 };
 
-// `layers`: the directories of the container's root, topmost first.
-Result<StartFacts> gather_facts(const Layout& layout, const Record& record, const std::vector<std::string>& layers);
+// `layers`: the directories of the container's root, topmost first. `act`: see find_namespaces.
+Result<StartFacts> gather_facts(const Layout& layout, const Record& record, const std::vector<std::string>& layers, bool act);
 
 // Looks a user up in the texts of /etc/passwd and /etc/group with `group_add`.
 Result<ResolvedUser> look_up_user(std::string_view user, const std::vector<std::string>& layers,

@@ -149,11 +149,21 @@ array mounts_value(const ContainerConfig& config) {
   return out;
 }
 
-// The namespaces as files, for those who would join them: only while there is a process to reach them through.
-object namespaces_value(const State& state) {
+// By kind: a file to join it by, its inode, how long it lasts, and who else is in it.
+object namespaces_value(const Container& container) {
   object out;
-  if (state.pid == 0) return out;
-  for (const kernel::NsInfo& info : kernel::kNamespaces) out[info.name] = format("/proc/{}/ns/{}", state.pid, info.name);
+  for (const kernel::NsInfo& info : kernel::kNamespaces) {
+    uint64_t inode = container.namespaces[static_cast<size_t>(info.kind)];
+    if (inode == 0) continue;
+    const NamespaceSpec& ns = container.record.config.ns(info.kind);
+    array sharers;
+    for (const auto& [kind, name] : container.sharers)
+      if (kind == info.kind) sharers.push_back(json::string(name));
+    const std::string& kept = container.kept_paths[static_cast<size_t>(info.kind)];
+    const char* lasts = ns.mode == NsMode::Host ? "host" : !kept.empty() ? "record" : "process";
+    std::string path = container.state.pid != 0 ? format("/proc/{}/ns/{}", container.state.pid, info.name) : kept;
+    out[info.name] = object{{"Path", path}, {"Inode", inode}, {"Mode", ns.text}, {"Lasts", lasts}, {"SharedWith", std::move(sharers)}};
+  }
   return out;
 }
 
@@ -191,7 +201,7 @@ json::value inspect_json(const Container& container) {
                 {"GraphDriver", graph_driver(container)},
                 {"Mounts", mounts_value(record.config)},
                 {"Config", config_value(record)},
-                {"Namespaces", namespaces_value(container.state)},
+                {"Namespaces", namespaces_value(container)},
                 {"NetworkSettings", object{{"SandboxKey", sandbox_key}, {"Ports", object{}}, {"IPAddress", ""}, {"Networks", object{}}}}};
 }
 

@@ -42,9 +42,11 @@ Result<> prepare_bind_sources(const ContainerConfig& config) {
 
 // ---- the cgroup
 
-Result<std::unique_ptr<kernel::Cgroup>> make_cgroup(const std::string& path) {
+// `kept`: the root of the cgroup namespace that is joined again.
+Result<std::unique_ptr<kernel::Cgroup>> make_cgroup(const std::string& path, bool kept) {
   kernel::Cgroups* cgroups = host_cgroups();
   if (cgroups == nullptr) return nullptr;  // a host without cgroups: nothing limits, and nothing is shared
+  if (kept) return cgroups->find(path);
   auto group = cgroups->create(path);
   if (!group && group.error().kind() == ErrorKind::Exists) {
     TRY(cgroups->remove(path));  // left by a start that was killed
@@ -117,8 +119,9 @@ Result<sandbox::ParentProgram> shim_program(const Layout& layout, const Record& 
 
 // ---- acting
 
-Result<> note_running(const Layout& layout, const Record& record, const sandbox::Launched& launched) {
+Result<> note_running(const Layout& layout, const Record& record, const sandbox::Launched& launched, uint64_t oom_kills_before) {
   RunRecord run;
+  run.oom_kills_before = oom_kills_before;
   run.process = TRY(identify_process(launched.pid(), launched.pidfd()));
   Fd shim = TRY(open_pidfd(launched.parent_pid()));
   run.shim = TRY(identify_process(launched.parent_pid(), shim));
@@ -130,9 +133,29 @@ Result<> note_running(const Layout& layout, const Record& record, const sandbox:
 
 // A pid that was joined by number is the right one if its process still lives after the join.
 Result<> check_targets(const StartFacts& facts) {
-  for (const Fd& target : facts.targets)
+  for (const Fd& target : facts.namespaces.targets)
     if (has_ended(target)) return fail(ErrorKind::Conflict, "the container whose namespace was to be joined has just ended");
   return {};
+}
+
+// A kept group counts on over its runs.
+uint64_t oom_kills_of(kernel::Cgroup& group) {
+  auto stats = group.stats();
+  return stats ? stats->oom_kills.value_or(0) : 0;
+}
+
+// What shares is pinned before the process is let go: its sharers, and the target that will take it back, see the pin or
+// none. What is the container's alone is opened only, and pinned once it runs.
+Result<std::vector<ns::NamedFd>> keep_shared(const Layout& layout, const Record& record, StartNamespaces& namespaces,
+                                             sandbox::Launched& launched) {
+  if (namespaces.keep == 0) return std::vector<ns::NamedFd>();
+  TRY(launched.wait_ready());
+  auto opened = TRY(open_kept(namespaces, launched.pid()));
+  if (!namespaces.shares()) return opened;
+  TRY(keep(layout, record, namespaces, launched.pid(), opened));
+  namespaces.locks.clear();
+  opened.clear();
+  return opened;
 }
 
 void reap(pid_t pid) {
@@ -159,16 +182,18 @@ Result<Root> find_root(const Layout& layout, const Record& record) {
   return root;
 }
 
-Result<Prepared> prepare_start(const Layout& layout, const Record& record, const Root& root, uint16_t rows, uint16_t columns) {
+Result<Prepared> prepare_start(const Layout& layout, const Record& record, const Root& root, const StartFor& what) {
   Prepared prepared;
   TRY(prepare_bind_sources(record.config));
-  prepared.facts = TRY(gather_facts(layout, record, root.layers()));
-  prepared.facts.oci.rows = rows;
-  prepared.facts.oci.columns = columns;
+  prepared.facts = TRY(gather_facts(layout, record, root.layers(), what.act));
+  prepared.facts.oci.rows = what.rows;
+  prepared.facts.oci.columns = what.columns;
   prepared.spec = TRY(to_oci(record, prepared.facts.oci));
   prepared.options.overlay = root.overlay;
   prepared.options.mount_point = layout.mount_point();
   prepared.options.reaper = record.config.init;
+  prepared.options.kept_namespaces = prepared.facts.namespaces.own;
+  prepared.options.report_ready = prepared.facts.namespaces.keep != 0;
   auto [filter, flags] = TRY(container_seccomp(record));
   prepared.options.seccomp_filter = std::move(filter);
   prepared.options.seccomp_flags = flags;
@@ -204,10 +229,14 @@ Result<> compile(Prepared& prepared) {
 // What a kill at each point leaves: the intent alone; intent and cgroup; a process that dies of its closed control
 // socket before it execs, under a shim that records its end. All are settled by name.
 Result<Started> start_container(const Layout& layout, const Record& record, Prepared& prepared, const StartIo& io) {
-  TRY(write_managed_files(layout.record_directory(record.id, record.config.rm), record));
-  auto group = TRY(make_cgroup(prepared.spec.linux_.cgroups_path));
+  StartNamespaces& namespaces = prepared.facts.namespaces;
+  std::string shared = namespaces.net_target ? Records(layout).directory(*namespaces.net_target) : "";
+  TRY(write_managed_files(layout.record_directory(record.id, record.config.rm), record, shared));
+  bool kept_group = (namespaces.own & CLONE_NEWCGROUP) != 0;
+  auto group = TRY(make_cgroup(prepared.spec.linux_.cgroups_path, kept_group));
   Undo undo;
-  undo.add([&] { if (group) (void)host_cgroups()->remove(group->path()); });
+  if (!kept_group) undo.add([&] { if (group) (void)host_cgroups()->remove(group->path()); });
+  uint64_t oom_kills = group && kept_group ? oom_kills_of(*group) : 0;
   kernel::CgroupEntry entry = group ? group->entry() : kernel::CgroupEntry{};
   prepared.options.cgroup_enter_files = entry.files;
   TRY(compile(prepared));
@@ -238,8 +267,14 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
   Result<> released = check_targets(prepared.facts);
   // The limits are set while hull-init builds the mounts: before it is released there is nothing to limit but itself.
   if (released && group) released = group->apply(limits);
-  if (released) released = note_running(layout, record, launched);
+  if (released) released = note_running(layout, record, launched, oom_kills);
   prepared.released = released.has_value();
+  std::vector<ns::NamedFd> kept;
+  if (released) {
+    auto opened = keep_shared(layout, record, namespaces, launched);
+    if (opened) kept = std::move(*opened);
+    else released = fail(std::move(opened).error());
+  }
   if (released) released = launched.go();
   if (!released) {
     // The shim sees the end, and leaves the rest to us because our socket says so.
@@ -253,6 +288,8 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
   started.pidfd = TRY(launched.pidfd().duplicate());
   started.trace = launched.trace();
   undo.commit();
+  // It runs already: what could not be pinned is told, and lasts as long as its process.
+  if (auto done = keep(layout, record, namespaces, started.pid, kept); !done) namespaces.notes.push_back(done.error().text());
   return started;
 }
 

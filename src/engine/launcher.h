@@ -18,7 +18,7 @@ struct Prepared {
   oci::Spec spec;
   sandbox::PlanOptions options;
   sandbox::LaunchPlan plan;  // after compile()
-  bool released = false;     // the process was let go: what fails from there on is the container's own command
+  bool released = false;     // it is on its way and written down: what fails from there on is the container's own command
 };
 
 struct Root {  // the container's root: an overlay, or a directory with --rootfs
@@ -28,7 +28,11 @@ struct Root {  // the container's root: an overlay, or a directory with --rootfs
 };
 
 Result<Root> find_root(const Layout& layout, const Record& record);
-Result<Prepared> prepare_start(const Layout& layout, const Record& record, const Root& root, uint16_t rows, uint16_t columns);
+struct StartFor {
+  uint16_t rows = 0, columns = 0;  // of the terminal
+  bool act = true;                 // false: --dry-run, nothing is touched
+};
+Result<Prepared> prepare_start(const Layout& layout, const Record& record, const Root& root, const StartFor& what);
 
 Result<> compile(Prepared& prepared);
 

@@ -12,6 +12,7 @@
 #include "engine/client.h"
 #include "engine/engine.h"
 #include "engine/names.h"
+#include "engine/sharing.h"
 #include "engine/state.h"
 #include "shim/protocol.h"
 
@@ -127,10 +128,15 @@ Result<> Engine::stop(std::string_view container, std::optional<int64_t> timeout
   return settle_now(layout, found);
 }
 
-Result<Outcome> Engine::restart(std::string_view container, std::optional<int64_t> timeout_s) const {
-  std::string id = TRY(resolve(container));
-  TRY(stop(id, timeout_s));
-  return start(id);
+Result<Outcome> Engine::restart(std::string_view container, std::optional<int64_t> timeout_s, const OnNote& on_note) const {
+  Container before = TRY(inspect(container));
+  for (const auto& [kind, sharer] : before.sharers)
+    if (on_note && (kind == NsKind::Pid || kind == NsKind::Mnt))
+      on_note(format("the {} namespace of {} ends with its process and is made anew; {} shares it", kernel::ns_info(kind).name, before.record.name, sharer));
+  TRY(stop(before.record.id, timeout_s));
+  StartOptions options;
+  options.on_note = on_note;
+  return start(before.record.id, options);
 }
 
 Result<> Engine::kill(std::string_view container, std::string_view signal) const {
@@ -174,7 +180,9 @@ Result<> Engine::rename(std::string_view container, std::string_view new_name) c
   Place place = TRY(records.find(container));
   auto lock = TRY(RecordLock::take(records.directory(place)));
   Record record = TRY(records.load(place));
-  return records.rename(record, new_name);
+  std::string old_name = record.name;
+  TRY(records.rename(record, new_name));
+  return rename_target(records.layout(), old_name, record.name);
 }
 
 Result<int> Engine::wait(std::string_view container, WaitCondition condition) const {

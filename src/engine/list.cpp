@@ -1,9 +1,11 @@
 // Seeing containers: resolve, inspect, list with docker's filters, and what other rooms ask about them.
 #include <algorithm>
+#include <map>
 
 #include "base/text.h"
 #include "engine/engine.h"
 #include "engine/names.h"
+#include "engine/sharing.h"
 #include "engine/state.h"
 #include "image/store.h"
 
@@ -17,6 +19,7 @@ Container make_container(const Layout& layout, const Place& place, Record record
   container.hostname_path = container.directory + "/hostname";
   container.resolv_conf_path = container.directory + "/resolv.conf";
   if (record.config.log_driver != "none") container.log_path = container.directory + "/" + log_name(record.id);
+  look_at_namespaces(layout, record.id, state.pid, container);
   container.record = std::move(record);
   container.state = std::move(state);
   return container;
@@ -53,7 +56,9 @@ bool matches_volume(const ContainerConfig& config, const std::string& value) {
 
 struct FilterContext {
   std::string before_created, since_created;
+  std::map<std::string, std::string> sharing;  // the name of the container that is asked about, by its text
 };
+
 
 // One key's values are alternatives, different keys all have to hold.
 bool matches(const Container& container, const std::string& key, const std::string& value, const FilterContext& context) {
@@ -68,6 +73,10 @@ bool matches(const Container& container, const std::string& key, const std::stri
                                 (!value.empty() && (record.image_id.starts_with(value) || record.image_id.starts_with("sha256:" + value)));
   if (key == "before") return record.created < context.before_created;
   if (key == "since") return record.created > context.since_created;
+  if (key == "sharing") {
+    const std::string& name = context.sharing.at(value);
+    return std::any_of(container.sharers.begin(), container.sharers.end(), [&](const auto& sharer) { return sharer.second == name; });
+  }
   if (key == "network") return matches_network(record.config, value);
   if (key == "volume") return matches_volume(record.config, value);
   if (key == "health") return value == "none";
@@ -76,7 +85,7 @@ bool matches(const Container& container, const std::string& key, const std::stri
 }
 
 constexpr std::string_view kFilterKeys[] = {"id", "name", "label", "status", "exited", "ancestor", "before", "since", "network",
-                                            "volume", "health", "is-task", "publish", "expose"};
+                                            "volume", "health", "is-task", "publish", "expose", "sharing"};
 
 Result<> check_filters(const ListOptions& options) {
   for (const auto& [key, value] : options.filters) {
@@ -99,12 +108,28 @@ bool matches_all(const Container& container, const ListOptions& options, const F
   return true;
 }
 
+// Who else is in each namespace that is not the host's.
+void fill_sharers(std::vector<Container>& all) {
+  for (const kernel::NsInfo& info : kernel::kNamespaces) {
+    auto at = static_cast<size_t>(info.kind);
+    uint64_t host = kernel::ns_inode(0, info.kind).value_or(0);
+    std::map<uint64_t, std::vector<Container*>> members;
+    for (Container& container : all)
+      if (uint64_t inode = container.namespaces[at]; inode != 0 && inode != host) members[inode].push_back(&container);
+    for (const auto& [inode, group] : members)
+      for (Container* one : group)
+        for (const Container* other : group)
+          if (one != other) one->sharers.emplace_back(info.kind, other->record.name);
+  }
+}
+
 std::vector<Container> all_containers(const Layout& layout) {
   Records records(layout);
   std::vector<Container> found;
   for (const Place& place : records.all())
     if (auto record = records.load(place))  // else it is being made or removed
       found.push_back(make_container(layout, place, std::move(*record), stand(layout, place).state));
+  fill_sharers(found);
   return found;
 }
 
@@ -124,11 +149,13 @@ Result<Container> Engine::inspect(std::string_view container) const {
   Layout layout{root_, run_};
   Records records(layout);
   Place place = TRY(records.find(container));
-  Record record = TRY(records.load(place));
-  State state = stand(layout, place).state;
-  Container made = make_container(layout, place, std::move(record), std::move(state));
-  TRY(add_overlay(layout, made));
-  return made;
+  TRY(records.load(place));
+  for (Container& made : all_containers(layout)) {
+    if (made.record.id != place.id) continue;
+    TRY(add_overlay(layout, made));
+    return std::move(made);
+  }
+  return fail(ErrorKind::NotFound, format("No such container: {}", escape_controls(container)));
 }
 
 Result<std::vector<Container>> Engine::list(const ListOptions& options) const {
@@ -136,7 +163,8 @@ Result<std::vector<Container>> Engine::list(const ListOptions& options) const {
   (void)clean_up_all();  // what could not be dealt with is listed as it stands
   FilterContext context;
   for (const auto& [key, value] : options.filters)
-    if (key == "before" || key == "since")
+    if (key == "sharing") context.sharing[value] = TRY(inspect(value)).record.name;
+    else if (key == "before" || key == "since")
       (key == "before" ? context.before_created : context.since_created) = TRY(inspect(value)).record.created;
   std::vector<Container> found;
   for (Container& container : all_containers(Layout{root_, run_})) {

@@ -41,12 +41,38 @@ static Result<> write_file(const std::string& path, std::string_view text) {
 
 static std::string host_file(const char* path) { return read_file(path, 1 << 20).value_or(""); }
 
-Result<> write_managed_files(const std::string& directory, const Record& record) {
+static std::string extra_hosts_text(const std::vector<std::string>& hosts) {
+  std::string text;
+  for (const std::string& entry : hosts) {
+    size_t colon = entry.find(':');
+    text += format("{}\t{}\n", entry.substr(colon + 1), entry.substr(0, colon));
+  }
+  return text;
+}
+
+static std::string own_dns_text(const ContainerConfig& config, std::string text) {
+  auto drop = [&](std::string_view word) {
+    std::string rest;
+    for (std::string_view line : split_lines(text))
+      if (auto words = split_words(line); words.empty() || words[0] != word) rest += std::string(line) + "\n";
+    text = std::move(rest);
+  };
+  if (!config.dns.empty()) drop("nameserver");
+  for (const std::string& server : config.dns) text += "nameserver " + server + "\n";
+  if (!config.dns_search.empty()) drop("search"), text += "search " + join(config.dns_search, " ") + "\n";
+  if (!config.dns_options.empty()) drop("options"), text += "options " + join(config.dns_options, " ") + "\n";
+  return text;
+}
+
+Result<> write_managed_files(const std::string& directory, const Record& record, const std::string& shared) {
   bool host_network = record.config.ns(kernel::NsKind::Net).mode == NsMode::Host;
   std::string hosts = host_network ? host_file("/etc/hosts") : hosts_text(record.hostname, record.config.domainname);
+  if (!shared.empty()) hosts = host_file((shared + "/hosts").c_str());
+  hosts += extra_hosts_text(record.config.extra_hosts);
   TRY(write_file(directory + "/hosts", hosts));
   TRY(write_file(directory + "/hostname", record.hostname + "\n"));
-  return write_file(directory + "/resolv.conf", resolv_conf_text(host_file("/etc/resolv.conf"), !host_network));
+  std::string resolv = shared.empty() ? resolv_conf_text(host_file("/etc/resolv.conf"), !host_network) : host_file((shared + "/resolv.conf").c_str());
+  return write_file(directory + "/resolv.conf", own_dns_text(record.config, std::move(resolv)));
 }
 
 }  // namespace hull::engine

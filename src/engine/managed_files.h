@@ -14,6 +14,7 @@ std::string hosts_text(std::string_view hostname, std::string_view domainname);
 std::string resolv_conf_text(std::string_view host_text, bool own_network);
 
 // Writes all three into `directory`.
-Result<> write_managed_files(const std::string& directory, const Record& record);
+// `shared`: the record directory of the container whose network is shared, or "": its names come first.
+Result<> write_managed_files(const std::string& directory, const Record& record, const std::string& shared);
 
 }  // namespace hull::engine

@@ -42,6 +42,9 @@ struct Container {
   std::string directory;        // the record's own
   std::string log_path;         // the json-file log; empty with --log-driver none
   std::string hosts_path, hostname_path, resolv_conf_path;
+  std::array<uint64_t, kernel::kNsKinds> namespaces{};  // inodes: its process's, else those that are kept; 0: none
+  std::array<std::string, kernel::kNsKinds> kept_paths;  // pins of those that outlive the process
+  std::vector<std::pair<kernel::NsKind, std::string>> sharers;  // who else is in one that is not the host's
   std::string lower_dirs, upper_dir, work_dir;  // overlay's, colon-separated; empty with --rootfs
 };
 

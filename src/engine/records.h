@@ -55,6 +55,7 @@ class Records {
   // Names whose record is gone.
   void drop_stale_names() const;
 
+  const Layout& layout() const { return layout_; }
   std::string directory(const Place& place) const { return layout_.record_directory(place.id, place.ephemeral); }
 
  private:

@@ -36,14 +36,16 @@ Result<> note_failed_start(const Layout& layout, const Record& record, const Err
 
 // Starts under the lock that the caller holds. A failure of the container's command is in outcome.error.
 Result<Started> start_locked(const Layout& layout, const Record& record, const StartIo& io, const AttachOptions& attach,
-                             Outcome& outcome, std::optional<Prepared>& prepared) {
+                             const OnNote& on_note, Outcome& outcome, std::optional<Prepared>& prepared) {
   auto attempt = [&]() -> Result<Started> {
     Root root = TRY(find_root(layout, record));
     TerminalSize size = record.config.tty && io.wants != 0 ? terminal_size(attach.streams.out) : TerminalSize{};
-    prepared = TRY(prepare_start(layout, record, root, size.rows, size.columns));
+    prepared = TRY(prepare_start(layout, record, root, {size.rows, size.columns}));
     return start_container(layout, record, *prepared, io);
   };
   auto started = attempt();
+  if (prepared && on_note)
+    for (const std::string& note : prepared->facts.namespaces.notes) on_note(note);
   if (started) return started;
   outcome.exit_code = prepared && prepared->released ? exit_code_of_command_failure(started.error()) : 125;
   (void)note_failed_start(layout, record, started.error(), outcome.exit_code);
@@ -144,7 +146,7 @@ Result<Outcome> Engine::run(const ContainerConfig& config, const RunOptions& opt
   attach.use_stdin = attach.use_stdin && config.open_stdin;
   std::optional<Prepared> prepared;
   StartIo io{config.detach ? uint8_t{0} : wants_of(attach), options.trace};
-  auto started = start_locked(layout, record, io, attach, outcome, prepared);
+  auto started = start_locked(layout, record, io, attach, options.on_note, outcome, prepared);
   if (!started) return failed(std::move(outcome), std::move(started).error());
   created.reset();  // the lock: others may look now
   TRY(after_start(layout, record));
@@ -171,7 +173,7 @@ Result<Outcome> Engine::start(std::string_view container, const StartOptions& op
   AttachOptions io = options.io;
   io.use_stdin = io.use_stdin && record.config.open_stdin;
   std::optional<Prepared> prepared;
-  auto started = start_locked(layout, record, {options.attach ? wants_of(io) : uint8_t{0}, false}, io, outcome, prepared);
+  auto started = start_locked(layout, record, {options.attach ? wants_of(io) : uint8_t{0}, false}, io, options.on_note, outcome, prepared);
   if (!started) return failed(std::move(outcome), std::move(started).error());
   lock.reset();
   TRY(after_start(layout, record));

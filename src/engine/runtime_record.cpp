@@ -28,6 +28,7 @@ Result<> write_run_record(const Layout& layout, std::string_view id, const RunRe
   o["ShimIdentity"] = record.shim.identity;
   o["BootId"] = record.boot_id;
   o["StartedAt"] = record.started_at;
+  o["OomKillsBefore"] = record.oom_kills_before;
   return replace_file(layout.runtime_directory(id) + "/run.json", json::to_text(o), Durability::Volatile);
 }
 
@@ -35,7 +36,8 @@ std::optional<RunRecord> read_run_record(const Layout& layout, std::string_view 
   auto v = read_json(layout.runtime_directory(id) + "/run.json");
   if (!v) return std::nullopt;
   return RunRecord{process_of(*v, "Pid", "Identity"), process_of(*v, "ShimPid", "ShimIdentity"),
-                   std::string(json::get_string(*v, "BootId")), std::string(json::get_string(*v, "StartedAt"))};
+                   std::string(json::get_string(*v, "BootId")), std::string(json::get_string(*v, "StartedAt")),
+                   static_cast<uint64_t>(json::get_int(*v, "OomKillsBefore"))};
 }
 
 std::optional<ExitRecord> read_exit_record(const Layout& layout, std::string_view id) {

@@ -14,6 +14,7 @@ struct RunRecord {
   ProcessIdentity process, shim;
   std::string boot_id;
   std::string started_at;
+  uint64_t oom_kills_before = 0;  // what its group had counted in earlier runs
 };
 Result<> write_run_record(const Layout& layout, std::string_view id, const RunRecord& record);
 std::optional<RunRecord> read_run_record(const Layout& layout, std::string_view id);

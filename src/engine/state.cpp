@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "engine/sharing.h"
 #include "image/store.h"
 
 namespace hull::engine {
@@ -74,18 +75,22 @@ void take_run(const Layout& layout, const Place& place, const RunRecord& run, St
   state.finished_at = now_rfc3339();
 }
 
+// Whether a group is removed with its run: not where a cgroup namespace that is kept is rooted in it.
+enum class Group { Stays, Goes };
+
 // Stragglers exist only where the pid namespace is shared: with its own, they died with the first process.
-Result<> end_cgroup(const Record& record, bool want_oom, bool* oom_killed) {
+Result<> end_cgroup(const Record& record, std::optional<uint64_t> oom_kills_before, bool* oom_killed, Group then) {
   kernel::Cgroups* cgroups = host_cgroups();
   if (cgroups == nullptr) return {};
   std::string path = cgroup_path(record);
   bool own_pids = record.config.ns(kernel::NsKind::Pid).mode == NsMode::Private;
-  if (want_oom || !own_pids) {
+  if (oom_kills_before || !own_pids) {
     auto group = cgroups->find(path);
-    if (group && want_oom)
-      if (auto stats = (*group)->stats()) *oom_killed = stats->oom_kills.value_or(0) > 0;
+    if (group && oom_kills_before)
+      if (auto stats = (*group)->stats()) *oom_killed = stats->oom_kills.value_or(0) > *oom_kills_before;
     if (group && !own_pids) TRY((*group)->kill());
   }
+  if (then == Group::Stays) return {};
   auto removed = cgroups->remove(path, own_pids ? 200 : 5000);
   if (removed) return {};
   auto group = cgroups->find(path);  // something entered late, by exec
@@ -119,8 +124,9 @@ Result<> settle(const Layout& layout, const Place& place, const Record& record) 
   if (standing.settled || standing.state.running()) return {};
   if (place.ephemeral) return discard(layout, place, record);
   State& state = standing.state;
-  bool ran = path_exists(layout.runtime_directory(place.id) + "/run.json");
-  TRY(end_cgroup(record, ran, &state.oom_killed));
+  auto ran = read_run_record(layout, place.id);
+  Group then = keeps(layout, place.id, kernel::NsKind::Cgroup) ? Group::Stays : Group::Goes;
+  TRY(end_cgroup(record, ran ? std::optional(ran->oom_kills_before) : std::nullopt, &state.oom_killed, then));
   if (ran)
     TRY(write_stored_state(layout.record_directory(place.id, false),
                            {state.exit_code, state.oom_killed, true, false, state.error, state.started_at, state.finished_at}));
@@ -131,7 +137,8 @@ Result<> settle(const Layout& layout, const Place& place, const Record& record) 
 
 Result<> discard(const Layout& layout, const Place& place, const Record& record) {
   bool oom_killed = false;
-  TRY(end_cgroup(record, false, &oom_killed));
+  TRY(end_cgroup(record, std::nullopt, &oom_killed, Group::Goes));
+  TRY(forget(layout, record));
   if (!record.image_id.empty()) {
     image::ImageStore store = TRY(image::ImageStore::open(layout.root));
     TRY(store.remove_snapshot(record.id));

@@ -15,13 +15,10 @@ constexpr const char* kMaskedPaths[] = {
     "/sys/firmware", "/sys/fs/selinux"};
 constexpr const char* kReadonlyPaths[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
 
-// Where a private user namespace has no map of its own: 65536 ids above those of people and services.
-constexpr IdMap kDefaultMap{0, 100000, 65536};
-
 std::vector<oci::IdMapping> mappings(const std::vector<IdMap>& map) {
   std::vector<oci::IdMapping> out;
   for (const IdMap& range : map) out.push_back({range.container_id, range.host_id, range.size});
-  if (out.empty()) out.push_back({kDefaultMap.container_id, kDefaultMap.host_id, kDefaultMap.size});
+  if (out.empty()) out.push_back({kDefaultIdMap.container_id, kDefaultIdMap.host_id, kDefaultIdMap.size});
   return out;
 }
 
@@ -30,15 +27,14 @@ Result<> add_namespaces(const ContainerConfig& config, const OciFacts& facts, oc
     const NamespaceSpec& ns = config.ns(info.kind);
     const std::string& path = facts.join_paths[static_cast<size_t>(info.kind)];
     if (ns.mode == NsMode::Host) continue;
-    if (ns.mode != NsMode::Private && path.empty())
-      return fail(ErrorKind::Invalid, format("no {} namespace was found for \"{}\"", info.name, ns.text));
-    linux_.namespaces.push_back({info.oci_name, ns.mode == NsMode::Private ? "" : path});
+    linux_.namespaces.push_back({info.oci_name, path});
   }
-  if (config.ns(NsKind::User).mode == NsMode::Private) {
+  bool new_user_namespace = config.ns(NsKind::User).mode != NsMode::Host && facts.join_paths[static_cast<size_t>(NsKind::User)].empty();
+  if (new_user_namespace) {
     linux_.uid_mappings = mappings(config.uid_map);
     linux_.gid_mappings = mappings(config.gid_map.empty() ? config.uid_map : config.gid_map);
   }
-  if (config.time_offsets && config.ns(NsKind::Time).mode == NsMode::Private) {
+  if (config.time_offsets && facts.join_paths[static_cast<size_t>(NsKind::Time)].empty()) {
     linux_.time_offsets["monotonic"].secs = config.time_offsets->monotonic_s;
     linux_.time_offsets["boottime"].secs = config.time_offsets->boottime_s;
   }
@@ -46,8 +42,10 @@ Result<> add_namespaces(const ContainerConfig& config, const OciFacts& facts, oc
 }
 
 // docker's two defaults make low ports and ping work without capabilities; they belong to a net namespace of our own.
-void add_sysctls(const ContainerConfig& config, oci::Linux& linux_) {
-  bool own_net = config.ns(NsKind::Net).mode == NsMode::Private;
+void add_sysctls(const ContainerConfig& config, const OciFacts& facts, oci::Linux& linux_) {
+  NsMode net = config.ns(NsKind::Net).mode;
+  bool promised = net == NsMode::Container && facts.join_paths[static_cast<size_t>(NsKind::Net)].empty();
+  bool own_net = net == NsMode::Private || promised;
   if (own_net) linux_.sysctl["net.ipv4.ip_unprivileged_port_start"] = "0";
   // KERNEL: ids that are not mapped are refused (EINVAL); ping_group_range in net/ipv4/sysctl_net_ipv4.c.
   if (own_net && config.ns(NsKind::User).mode == NsMode::Host) linux_.sysctl["net.ipv4.ping_group_range"] = "0 2147483647";
@@ -75,7 +73,7 @@ Result<oci::Spec> to_oci(const Record& record, const OciFacts& facts) {
   spec.mounts = oci_mounts(record, facts);
   spec.annotations = config.annotations;
   TRY(add_namespaces(config, facts, spec.linux_));
-  add_sysctls(config, spec.linux_);
+  add_sysctls(config, facts, spec.linux_);
   add_protections(config, facts, spec.linux_);
   spec.linux_.devices = facts.devices;
   spec.linux_.resources = oci_resources(record, facts);

@@ -18,7 +18,7 @@ struct OciFacts {
   ResolvedUser user;
   std::string rootfs;                                       // root.path; the overlay's attachment point for an image
   std::string hosts_path, hostname_path, resolv_conf_path;  // managed files on the host; empty: none
-  std::array<std::string, kernel::kNsKinds> join_paths;     // where the mode is Container, Path or Named
+  std::array<std::string, kernel::kNsKinds> join_paths;     // to join; empty with Private or Container: a new one
   std::vector<oci::Device> devices;                         // of --device, and with --privileged all of the host's
   std::vector<std::string> device_access;                   // "rwm" of each
   std::vector<std::string> thermal_throttle;                // directories of the CPUs that have them

@@ -108,10 +108,16 @@ TEST(ToOci, UserNamespaceAndMounts) {
   expect_golden("userns", record, host());
 }
 
-TEST(ToOci, ANamespaceThatWasNotFoundIsAnError) {
+TEST(ToOci, APromisedNetworkIsNewAndLooksLikeAnOwnOne) {
   Record record = plain();
+  auto own = to_oci(record, host());
   record.config.ns(NsKind::Net) = {NsMode::Container, "db", "container:db"};
-  EXPECT_FALSE(to_oci(record, host()));
+  auto promised = to_oci(record, host());
+  ASSERT_TRUE(own && promised);
+  EXPECT_EQ(own->linux_.sysctl, promised->linux_.sysctl);
+  auto net = std::find_if(promised->linux_.namespaces.begin(), promised->linux_.namespaces.end(), [](const auto& ns) { return ns.type == "network"; });
+  ASSERT_NE(net, promised->linux_.namespaces.end());
+  EXPECT_EQ(net->path, "");
 }
 
 TEST(ToOci, NobodyHasInheritableOrAmbientCapabilities) {

@@ -94,10 +94,11 @@ def test_exec_of_a_missing_command_is_127_and_of_a_file_126():
 
 
 def test_joining_a_dead_or_missing_target_is_refused():
-    refuses(125, MISSING, "run", "--rm", f"--net=container:{MISSING}", "busybox", "true")
+    refuses(125, MISSING, "run", "--rm", f"--pid=container:{MISSING}", "busybox", "true")
+    refuses(125, MISSING, "run", "--rm", "--strict-ns", f"--net=container:{MISSING}", "busybox", "true")
     hull("run", "--name=done", "--net=none", "busybox", "true").ok()
     for kind in ("net", "pid", "ipc"):
-        result = hull("run", "--rm", f"--{kind}=container:done", "busybox", "true")
+        result = hull("run", "--rm", "--strict-ns", f"--{kind}=container:done", "busybox", "true")
         check(result.code == 125, f"--{kind} of an ended container: {result}")
         result.err_contains("done").one_line_error()
     hull("rm", "done").ok()

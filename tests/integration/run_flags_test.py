@@ -131,7 +131,7 @@ def test_namespaces_are_new_the_hosts_or_anothers():
             third = layout(int(inspect("third", "{{.State.Pid}}")))
             equal((third["net"], third["ipc"], third["uts"]), (first["net"], host["ipc"], first["uts"]), "--ns")
             check(third["time"] != host["time"], "a time namespace of its own")
-    hull(*BASE[:2], "--net=container:none-such", "busybox", "true").fails(125, "none-such").one_line_error()
+    hull(*BASE[:2], "--strict-ns", "--net=container:none-such", "busybox", "true").fails(125, "none-such").one_line_error()
 
 
 def test_a_memory_limit_kills_and_says_so():
