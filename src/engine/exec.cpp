@@ -154,7 +154,7 @@ Result<Outcome> Engine::exec(std::string_view container, const ExecOptions& opti
   outcome.detached = options.detach;
   if (auto released = launched.go(); !released) {
     while (options.detach && ::waitpid(launched.parent_pid(), nullptr, 0) < 0 && errno == EINTR) {}
-    outcome.exit_code = exit_code_of_command_failure(released.error());
+    outcome.exit_code = launched.command_failed() ? exit_code_of_command_failure(released.error()) : 125;
     outcome.error = std::move(released).error();
     return outcome;
   }

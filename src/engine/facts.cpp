@@ -22,6 +22,7 @@ namespace {
 void share_names(const Layout& layout, const Record& record, const Place& target, OciFacts& facts) {
   const ContainerConfig& config = record.config;
   std::string directory = Records(layout).directory(target);
+  if (!path_exists(directory + "/resolv.conf")) return;  // it is just being started, and waits for us
   bool own_dns = !config.dns.empty() || !config.dns_search.empty() || !config.dns_options.empty();
   if (config.extra_hosts.empty()) facts.hosts_path = directory + "/hosts";
   if (config.hostname.empty()) facts.hostname_path = directory + "/hostname";
@@ -114,6 +115,9 @@ Result<StartFacts> gather_facts(const Layout& layout, const Record& record, cons
   facts.oci.rootfs = record.config.rootfs;
   facts.namespaces = TRY(find_namespaces(layout, record, act));
   facts.oci.join_paths = facts.namespaces.paths;
+  facts.oci.uid_map = facts.namespaces.uid_map;
+  facts.oci.gid_map = facts.namespaces.gid_map;
+  facts.oci.time_offsets = facts.namespaces.time_offsets;
   if (facts.namespaces.net_target) share_names(layout, record, *facts.namespaces.net_target, facts.oci);
   facts.oci.user = TRY(look_up_user(record.process.user, layers, record.config.group_add));
   TRY(find_devices(record.config, facts.oci));

@@ -268,7 +268,6 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
   // The limits are set while hull-init builds the mounts: before it is released there is nothing to limit but itself.
   if (released && group) released = group->apply(limits);
   if (released) released = note_running(layout, record, launched, oom_kills);
-  prepared.released = released.has_value();
   std::vector<ns::NamedFd> kept;
   if (released) {
     auto opened = keep_shared(layout, record, namespaces, launched);
@@ -277,6 +276,7 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
   }
   if (released) released = launched.go();
   if (!released) {
+    prepared.command_failed = launched.command_failed();
     // The shim sees the end, and leaves the rest to us because our socket says so.
     (void)send_signal(launched.pidfd(), SIGKILL);
     char done = shim::kDone;

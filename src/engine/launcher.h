@@ -18,7 +18,7 @@ struct Prepared {
   oci::Spec spec;
   sandbox::PlanOptions options;
   sandbox::LaunchPlan plan;  // after compile()
-  bool released = false;     // it is on its way and written down: what fails from there on is the container's own command
+  bool command_failed = false;  // after a failed start: the container's own command was at fault
 };
 
 struct Root {  // the container's root: an overlay, or a directory with --rootfs

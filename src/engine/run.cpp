@@ -10,6 +10,7 @@
 #include "engine/client.h"
 #include "engine/create.h"
 #include "engine/engine.h"
+#include "engine/managed_files.h"
 #include "engine/names.h"
 #include "engine/state.h"
 #include "sandbox/print.h"
@@ -44,10 +45,10 @@ Result<Started> start_locked(const Layout& layout, const Record& record, const S
     return start_container(layout, record, *prepared, io);
   };
   auto started = attempt();
-  if (prepared && on_note)
+  if (started && on_note)
     for (const std::string& note : prepared->facts.namespaces.notes) on_note(note);
   if (started) return started;
-  outcome.exit_code = prepared && prepared->released ? exit_code_of_command_failure(started.error()) : 125;
+  outcome.exit_code = prepared && prepared->command_failed ? exit_code_of_command_failure(started.error()) : 125;
   (void)note_failed_start(layout, record, started.error(), outcome.exit_code);
   return started;
 }
@@ -123,6 +124,8 @@ Result<Outcome> Engine::create(const ContainerConfig& config, const RunOptions& 
   Layout layout{root_, run_};
   Draft draft = TRY(draft_container(layout, config));
   Created created = TRY(create_with_cidfile(layout, std::move(draft), options.cidfile, false));
+  // Who shares its network before it starts shares its names too.
+  TRY(write_managed_files(layout.record_directory(created.record.id, config.rm), created.record, ""));
   TRY(Records(layout).sync(created.record));
   Outcome outcome;
   outcome.id = created.record.id;

@@ -49,12 +49,20 @@ struct Chain {
   std::string path;                   // the last one's namespace is a file, or the host's
 };
 
+// By name, or by an id as it is printed: a name that nobody has yet may well be the beginning of somebody's id ("db").
+Result<Place> find_target(const Records& records, const std::string& text) {
+  constexpr size_t kShortId = 12;
+  Place place = TRY(records.find(text));
+  if (text.size() < kShortId && TRY(records.load(place)).name != text) return fail(ErrorKind::NotFound, "No such container: " + text);
+  return place;
+}
+
 Result<Chain> follow(const Layout& layout, NsKind kind, const Record& self, std::string target) {
   Records records(layout);
   Chain chain;
   std::vector<std::string> visited = {self.name};
   for (;;) {
-    auto place = records.find(target);
+    auto place = find_target(records, target);
     if (!place && place.error().kind() != ErrorKind::NotFound) return fail(std::move(place).error());
     if (!place) {
       if (!is_valid_name(target)) return fail(std::move(place).error());
@@ -205,8 +213,21 @@ class Finder {
         path(kind) = store_.path(kept_name(entry.id), kind);
         return {};
       }
+    TRY(promise_settings(kind, chain));
     if (act_) TRY(index_.say(chain.root, record_.id, kind, ShareIndex::kPromises));
     found_.notes.push_back(format("{} does not run: its {} namespace is made now, and {} takes it when it starts", chain.root, word_of(kind), chain.root));
+    return {};
+  }
+
+  // Ids and clocks are settled when the namespace is made, so their owner has to have said how.
+  Result<> promise_settings(NsKind kind, const Chain& chain) {
+    if (kind != NsKind::User && kind != NsKind::Time) return {};
+    if (!chain.place)
+      return fail(Error(ErrorKind::NotFound, format("{} does not exist, so nothing says how its {} namespace is to be", chain.root, word_of(kind)))
+                      .with_remedy(format("make it first with hull create --name={}", chain.root)));
+    Record owner = TRY(Records(layout_).load(*chain.place));
+    if (kind == NsKind::User) found_.uid_map = owner.config.uid_map, found_.gid_map = owner.config.gid_map;
+    else found_.time_offsets = owner.config.time_offsets;
     return {};
   }
 
@@ -370,10 +391,10 @@ void keep_missing(const Layout& layout, const Record& record, pid_t pid) {
 
 Result<> forget(const Layout& layout, const Record& record) {
   ns::PinStore store = pin_store(layout);
-  std::string name = kept_name(record.id);
-  if (!store.exists(name)) return {};
-  ShareIndex(store.directory()).drop(record.id);
-  return store.remove(name);
+  const auto& specs = record.config.namespaces;
+  bool shares = std::any_of(specs.begin(), specs.end(), [](const NamespaceSpec& ns) { return ns.mode == NsMode::Container; });
+  if (shares) ShareIndex(store.directory()).drop(record.id);
+  return store.remove(kept_name(record.id));
 }
 
 // Those who share with it by its name go on doing so.

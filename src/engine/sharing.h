@@ -29,6 +29,8 @@ struct StartNamespaces {
   uint64_t own = 0;                                 // CLONE_NEW* of joins that are this container's own again
   uint64_t keep = 0;                                // CLONE_NEW* of what is to be pinned under its id
   std::map<kernel::NsKind, std::string> roots;      // of shared kinds: the name whose index it stands in
+  std::vector<IdMap> uid_map, gid_map;              // of a user namespace that is promised: its owner's
+  std::optional<TimeOffsets> time_offsets;          // of a time namespace that is promised
   std::optional<Place> net_target;                  // whose hosts and resolv.conf are shared
   std::vector<Fd> targets;                          // pidfds of the processes joined: alive after the join, or it is void
   std::vector<Fd> locks;                            // of names that are promised; held until pinned

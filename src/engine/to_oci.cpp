@@ -31,12 +31,15 @@ Result<> add_namespaces(const ContainerConfig& config, const OciFacts& facts, oc
   }
   bool new_user_namespace = config.ns(NsKind::User).mode != NsMode::Host && facts.join_paths[static_cast<size_t>(NsKind::User)].empty();
   if (new_user_namespace) {
-    linux_.uid_mappings = mappings(config.uid_map);
-    linux_.gid_mappings = mappings(config.gid_map.empty() ? config.uid_map : config.gid_map);
+    const std::vector<IdMap>& uids = facts.uid_map.empty() ? config.uid_map : facts.uid_map;
+    const std::vector<IdMap>& gids = facts.gid_map.empty() ? config.gid_map : facts.gid_map;
+    linux_.uid_mappings = mappings(uids);
+    linux_.gid_mappings = mappings(gids.empty() ? uids : gids);
   }
-  if (config.time_offsets && facts.join_paths[static_cast<size_t>(NsKind::Time)].empty()) {
-    linux_.time_offsets["monotonic"].secs = config.time_offsets->monotonic_s;
-    linux_.time_offsets["boottime"].secs = config.time_offsets->boottime_s;
+  auto offsets = facts.time_offsets ? facts.time_offsets : config.time_offsets;
+  if (offsets && config.ns(NsKind::Time).mode != NsMode::Host && facts.join_paths[static_cast<size_t>(NsKind::Time)].empty()) {
+    linux_.time_offsets["monotonic"].secs = offsets->monotonic_s;
+    linux_.time_offsets["boottime"].secs = offsets->boottime_s;
   }
   return {};
 }

@@ -339,10 +339,11 @@ Result<> Launched::go_unwatched() {
 }
 
 // The report of a step, as one line. An exec that failed reads as docker's users know it.
-Error Launched::failure_of(const WireFailure& failure) const {
+Error Launched::failure_of(const WireFailure& failure) {
   std::string call(failure.call, ::strnlen(failure.call, sizeof failure.call));
   std::string detail(failure.detail, ::strnlen(failure.detail, sizeof failure.detail));
   StepKind kind = failure.step < plan_->steps.size() ? plan_->steps[failure.step].kind : StepKind::Exec;
+  command_failed_ = kind == StepKind::Exec || kind == StepKind::Chdir;
   if (kind == StepKind::Exec) {
     std::string why = call == "search PATH" ? "executable file not found in $PATH" : to_lower(errno_text(failure.errno_value));
     return Error(kind_of_errno(failure.errno_value), format("exec: \"{}\": {}", detail, why), failure.errno_value);

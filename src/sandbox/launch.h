@@ -56,18 +56,20 @@ class Launched {
   // As go() without waiting for the outcome: the process runs its steps and execs on its own.
   Result<> go_unwatched();
   const std::vector<StepTime>& trace() const { return trace_; }
+  // After an error of wait_ready or go: the user's own program or working directory was at fault, not what we make.
+  bool command_failed() const { return command_failed_; }
 
  private:
   friend Result<Launched> launch(const LaunchPlan&, const LaunchIo&);
   Launched() = default;
-  Error failure_of(const WireFailure& failure) const;
+  Error failure_of(const WireFailure& failure);
   Result<bool> take_message();  // false: the process has exec'd
 
   Fd control_, pidfd_;
   pid_t pid_ = 0, parent_pid_ = 0;
   const LaunchPlan* plan_ = nullptr;  // outlives the launch
   std::vector<StepTime> trace_;
-  bool ready_ = false;
+  bool ready_ = false, command_failed_ = false;
 };
 
 // Errors: Denied or Invalid for a namespace that cannot be joined, Unsupported for a missing kernel facility.

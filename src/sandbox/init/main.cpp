@@ -129,7 +129,8 @@ void send_trace() {
     report(0);
   }
   const char* at = reinterpret_cast<const char*>(header + 1);
-  if (open_sources(at, header->step_count) != 0) report(0);
+  uint32_t failed = 0;
+  if (open_sources(at, header->step_count, &failed) != 0) report(failed);
   for (uint32_t i = 0; i < header->step_count; ++i) {
     StepView step{reinterpret_cast<const WireStep*>(at), i};
     run_step(step, step.wire->trace != 0);

@@ -158,9 +158,10 @@ static int open_root_sources(const StepView& step) {
   return g_state.root_source < 0 ? fail("root file system", step.text(0)) : 0;
 }
 
-int open_sources(const char* first_step, uint32_t steps) {
+int open_sources(const char* first_step, uint32_t steps, uint32_t* failed) {
   const char* at = first_step;
   for (uint32_t i = 0; i < steps; ++i) {
+    *failed = i;
     auto* wire = reinterpret_cast<const WireStep*>(at);
     at += wire->size;
     if (wire->kind == static_cast<uint32_t>(StepKind::RootBind) || wire->kind == static_cast<uint32_t>(StepKind::RootOverlay))

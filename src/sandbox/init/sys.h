@@ -76,7 +76,7 @@ int stay_as_reaper(const StepView&), wait_maps(const StepView&), wait_go(const S
 
 // Opens the sources of all bind mounts and of the root before any content of the container is reachable (SECURITY B5)
 // and while we still have the caller's ids.
-int open_sources(const char* first_step, uint32_t steps);
+int open_sources(const char* first_step, uint32_t steps, uint32_t* failed);
 
 void send_trace();
 
