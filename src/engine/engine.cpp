@@ -64,13 +64,24 @@ bool lacks_pins(const Layout& layout, const Place& place, const Standing& standi
   return standing.state.running() && !place.ephemeral && !pin_store(layout).exists(kept_name(place.id));
 }
 
+// Its making was killed before it had a file system: it could never start.
+bool is_half_made(const Layout& layout, const Place& place, const Standing& standing) {
+  if (standing.state.status != Status::Created) return false;
+  auto record = Records(layout).load(place);
+  if (!record || record->image_id.empty()) return false;
+  auto store = image::ImageStore::open(layout.root);
+  return store && !store->find_snapshot(record->id);
+}
+
 Result<> settle_if_free(const Layout& layout, const Place& place) {
   Records records(layout);
   Standing standing = stand(layout, place);
-  if (standing.settled && !lacks_pins(layout, place, standing)) return {};
+  bool half_made = is_half_made(layout, place, standing);
+  if (standing.settled && !half_made && !lacks_pins(layout, place, standing)) return {};
   auto lock = TRY(RecordLock::try_take(records.directory(place)));
   if (!lock) return {};  // somebody is at it
   Record record = TRY(records.load(place));
+  if (half_made && is_half_made(layout, place, stand(layout, place))) return discard(layout, place, record);
   if (lacks_pins(layout, place, standing)) keep_missing(layout, record, standing.state.pid);
   return settle(layout, place, record);
 }

@@ -394,7 +394,9 @@ Result<> forget(const Layout& layout, const Record& record) {
   const auto& specs = record.config.namespaces;
   bool shares = std::any_of(specs.begin(), specs.end(), [](const NamespaceSpec& ns) { return ns.mode == NsMode::Container; });
   if (shares) ShareIndex(store.directory()).drop(record.id);
-  return store.remove(kept_name(record.id));
+  TRY(store.remove(kept_name(record.id)));
+  if (shares) store.sweep({});
+  return {};
 }
 
 // Those who share with it by its name go on doing so.

@@ -106,6 +106,70 @@ def test_rm_is_clean_after_a_kill_at_any_call():
     check(not wrong, f"left after rm and a kill: {wrong}")
 
 
+def _inode(name, kind="net"):
+    return os.readlink(f"/proc/{hull('inspect', '-f', '{{.State.Pid}}', name).ok().line}/ns/{kind}")
+
+
+def _steps(total):
+    return sorted(set(sample(total)))
+
+
+def test_a_restart_killed_at_any_call_keeps_the_namespaces():
+    """The next start joins the same ones, and the sharer never notices."""
+    warm()
+    hull("run", "-d", "--name=db", "busybox", "sleep", "600").ok()
+    hull("run", "-d", "--name=web", "--net=container:db", "--ipc=container:db", "busybox", "sleep", "600").ok()
+    before, wrong = {kind: _inode("db", kind) for kind in ("net", "ipc", "uts", "cgroup")}, []
+    total = int(killat(0, "restart", "-t", "0", "db")[1])
+    for step in _steps(total):
+        answer = killat(step, "restart", "-t", "0", "db")
+        hull("ps", "-aq").ok()
+        hull("start", "db").ok()
+        after = {kind: _inode("db", kind) for kind in before}
+        if after != before or _inode("web") != before["net"]:
+            wrong.append(f"step {step} {answer[:4]}: {before} {after}")
+    hull("rm", "-f", "db", "web").ok()
+    check(not wrong, "a namespace was lost:\n    " + "\n    ".join(wrong))
+
+
+def test_an_adoption_killed_at_any_call_is_made_good_by_the_next():
+    warm()
+    hull("run", "-d", "--name=web", "--net=container:db", "busybox", "sleep", "600").ok()
+    before, wrong = _inode("web"), []
+    adopt = ("run", "-d", "--name=db", "busybox", "sleep", "600")
+    total = int(killat(0, *adopt)[1])
+    hull("rm", "-f", "db").ok()
+    for step in _steps(total):
+        answer = killat(step, *adopt)
+        hull("ps", "-aq").ok()
+        if hull("inspect", "db").code != 0:
+            hull(*adopt).ok()
+        hull("start", "db").ok()
+        if (_inode("db"), _inode("web")) != (before, before):
+            wrong.append(f"step {step} {answer[:4]}: {before} {_inode('db')}")
+        hull("rm", "-f", "db").ok()
+    hull("rm", "-f", "web").ok()
+    check(not wrong, "a namespace was lost:\n    " + "\n    ".join(wrong))
+
+
+def test_a_promise_killed_at_any_call_leaves_nothing():
+    warm()
+    sweep("run", "-d", "--net=container:nobody", "busybox", "sleep", "600")
+
+
+def test_the_namespaces_outlive_every_process_of_ours():
+    warm()
+    hull("run", "-d", "--name=db", "--init", "busybox", "sleep", "600").ok()
+    before = {kind: _inode("db", kind) for kind in ("net", "ipc", "uts", "cgroup")}
+    for name in ("hull-shim", "hull-init", "hull"):
+        for pid in list(_pids(name)):
+            os.kill(pid, 9)
+    eventually(lambda: hull("inspect", "-f", "{{.State.Status}}", "db").ok().line == "exited", 3)
+    hull("start", "db").ok()
+    check({kind: _inode("db", kind) for kind in before} == before, "the same namespaces")
+    hull("rm", "-f", "db").ok()
+
+
 def _pids(name):
     """Processes of ours whose executable or first word is this (hull-init runs from a memory file)."""
     for entry in filter(str.isdigit, os.listdir("/proc")):

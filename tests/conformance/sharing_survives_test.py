@@ -1,0 +1,162 @@
+"""A sharer outlives its target. The same rounds of restart, kill, out-of-memory and remove-and-run-again are put to hull
+and, fewer of them, to podman: hull's sharer answers after each and never loses a request; what podman's does is said.
+"""
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+from lib.hull import busybox_rootfs, check, environment, equal, eventually, hull, inspect, log, run, scratch
+
+PORT = "8080"
+ROUNDS = 100
+# Alive until told otherwise; the file makes its next start eat memory.
+TARGET = ("sh", "-c", "[ -e /oom ] && { rm /oom; exec dd if=/dev/zero of=/dev/null bs=64M count=1; }; exec sleep 600")
+SERVE = ("sh", "-c", f"mkdir -p /www && echo served > /www/index.html && exec httpd -f -p {PORT} -h /www")
+ASK = ("wget", "-q", "-O-", f"http://127.0.0.1:{PORT}/")
+
+
+class Asker(threading.Thread):
+    """Asks over localhost from inside the sharer's network, on and on; the longest gap between two answers is `gap`."""
+    PROGRAM = r"""
+import ctypes, os, socket, sys, time
+with open(sys.argv[1]) as ns:
+    assert ctypes.CDLL(None, use_errno=True).setns(ns.fileno(), 0x40000000) == 0
+print("ready", flush=True)
+last, gap, answers, failures = time.monotonic(), 0.0, 0, 0
+os.set_blocking(0, False)
+while True:
+    try:
+        if os.read(0, 1): break
+    except BlockingIOError: pass
+    try:
+        with socket.create_connection(("127.0.0.1", 8080), 2) as asked:
+            asked.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            text = b""
+            while piece := asked.recv(4096): text += piece
+        if b"served" not in text: raise OSError("another answer")
+        now = time.monotonic(); gap = max(gap, now - last); last = now; answers += 1
+    except OSError: failures += 1
+    time.sleep(0.002)
+print(answers, failures, gap)
+"""
+
+    def __init__(self, pid):
+        super().__init__()
+        self.child = subprocess.Popen(["python3", "-c", self.PROGRAM, f"/proc/{pid}/ns/net"], stdin=subprocess.PIPE,
+                                      stdout=subprocess.PIPE, text=True)
+        equal(self.child.stdout.readline(), "ready\n")
+
+    def end(self):
+        out, _ = self.child.communicate("x", timeout=20)
+        answers, failures, gap = out.split()
+        return int(answers), int(failures), float(gap)
+
+
+def parent_of(pid):
+    return int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1])
+
+
+def pid_of(name):
+    return int(inspect(name, "{{.State.Pid}}"))
+
+
+def wait_until_ended(name):
+    eventually(lambda: inspect(name, "{{.State.Status}}") == "exited")
+
+
+def restart():
+    hull("restart", "-t", "0", "db").ok()
+
+
+def kill_the_process():
+    os.kill(pid_of("db"), signal.SIGKILL)
+    wait_until_ended("db")
+    hull("start", "db").ok()
+
+
+def kill_the_shim():
+    os.kill(parent_of(pid_of("db")), signal.SIGKILL)
+    hull("kill", "db").ok()
+    hull("start", "db").ok()
+
+
+def run_out_of_memory():
+    hull("exec", "db", "touch", "/oom").ok()
+    hull("restart", "-t", "0", "db").ok()
+    wait_until_ended("db")
+    equal(inspect("db", "{{.State.OOMKilled}}"), "true")
+    hull("start", "db").ok()
+
+
+def remove_and_run_again():
+    hull("rm", "-f", "db").ok()
+    run_target()
+
+
+def run_target():
+    hull("run", "-d", "--name=db", "-m", "16m", "busybox", *TARGET).ok()
+
+
+def test_a_sharer_serves_through_a_hundred_ends_of_its_target():
+    run_target()
+    hull("run", "-d", "--name=web", "--net=container:db", "busybox", *SERVE).ok()
+    eventually(lambda: hull("exec", "db", *ASK).code == 0)
+    asker = Asker(pid_of("web"))
+    before, web = os.readlink(f"/proc/{pid_of('web')}/ns/net"), pid_of("web")
+    ends = (restart, kill_the_process, kill_the_shim, run_out_of_memory, remove_and_run_again)
+    for number in range(ROUNDS):
+        end = ends[number % len(ends)]
+        end()
+        equal(os.readlink(f"/proc/{pid_of('db')}/ns/net"), before, f"round {number}, {end.__name__}: the same namespace")
+        hull("exec", "db", *ASK).ok().out_is("served\n")
+    answers, failures, gap = asker.end()
+    log(f"{answers} answers, longest gap {gap * 1000:.1f} ms")
+    equal(failures, 0, "requests lost")
+    check(answers > ROUNDS, f"only {answers} answers")
+    equal(pid_of("web"), web, "the sharer itself was never restarted")
+    hull("rm", "-f", "db", "web").ok()
+
+
+def test_podmans_sharer_is_left_alone():
+    """The same script against the peer: it must fail there, or this project has lost its reason."""
+    if not shutil.which("podman"):
+        log("podman is not installed: nothing to compare with")
+        return
+    root = scratch("podman")
+    podman = ["podman", "--root", f"{root}/root", "--runroot", f"{root}/run", "--tmpdir", f"{root}/tmp", "--cgroup-manager", "cgroupfs",
+              "--runtime", "crun", "--events-backend", "none"]
+    flags = ["--cgroups=disabled", "--ulimit", "nofile=1000:1000", "--ulimit", "nproc=1000:1000", "--network"]
+    tree = busybox_rootfs()
+    # crun takes no hybrid cgroups; its mounts, and podman's, stay in a mount namespace that goes with the keeper.
+    keeper = subprocess.Popen(["unshare", "--mount", "sh", "-c",
+                               "while umount -i /sys/fs/cgroup/unified; do :; done 2>/dev/null; echo; exec sleep 600"],
+                              stdout=subprocess.PIPE)
+    keeper.stdout.readline()
+
+    def do(*argv):
+        return run("nsenter", "--mount", "--target", keeper.pid, *podman, *argv, timeout=60)
+    started = do("run", "-d", "--name=db", *flags, "none", "--rootfs", tree, *TARGET)
+    try:
+        started.ok()
+        do("run", "-d", "--name=web", *flags, "container:db", "--rootfs", tree, *SERVE).ok()
+        eventually(lambda: do("exec", "db", *ASK).code == 0)
+        do("restart", "-t", "0", "db").ok()
+        after = do("exec", "db", *ASK)
+        log(f"podman, after a restart of the target: its sharer answers it with exit {after.code}: {after.err.strip()}")
+        check(after.code != 0, "podman's sharer still serves its target: say so in the documentation")
+    finally:
+        do("rm", "-f", "-t", "0", "web")
+        do("rm", "-f", "-t", "0", "db")
+        keeper.kill()
+        keeper.wait()
+        for folder in ("/run/crun", "/run/mount"):
+            shutil.rmtree(folder, ignore_errors=True)
+        if os.path.exists("/dev/shm/libpod_lock"):
+            os.unlink("/dev/shm/libpod_lock")
+
+
+test_a_sharer_serves_through_a_hundred_ends_of_its_target.timeout = 180
+test_podmans_sharer_is_left_alone.timeout = 180
