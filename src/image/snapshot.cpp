@@ -32,6 +32,9 @@ Result<> copy_root_attributes(const std::string& from, const std::string& to) {
   return {};
 }
 
+// The file `lower` is written last and in one write: while it is empty, the snapshot is not whole.
+constexpr const char* kNoLayers = "empty\n";
+
 Result<> make_directory(const std::string& path) {
   if (::mkdir(path.c_str(), 0700) != 0) return fail_errno("mkdir", path);
   return {};
@@ -52,9 +55,10 @@ Result<Snapshot> ImageStore::create_snapshot(std::string_view container_id, cons
   TRY(make_directory(snapshot.work_dir));
   std::string lower;
   for (auto chain = image.chain_ids.rbegin(); chain != image.chain_ids.rend(); ++chain) lower += *chain + "\n";
+  if (lower.empty()) lower = kNoLayers;
+  TRY(copy_root_attributes(image.lower_dirs.front(), snapshot.upper_dir));
   Fd file = TRY(open_file(directory + "/lower", O_WRONLY | O_CREAT | O_EXCL, 0600));
   TRY(write_all(file, lower, "lower"));
-  TRY(copy_root_attributes(image.lower_dirs.front(), snapshot.upper_dir));
   undo.commit();
   return snapshot;
 }
@@ -64,7 +68,9 @@ Result<Snapshot> ImageStore::find_snapshot(std::string_view container_id) const 
   StorePaths paths{root_};
   std::string directory = paths.snapshot(container_id);
   std::string lower = TRY(read_file(directory + "/lower"));
+  if (lower.empty()) return fail(ErrorKind::NotFound, format("{}: its making was cut short; remove the container", directory));
   Snapshot snapshot{directory + "/upper", directory + "/work", {}};
+  if (lower == kNoLayers) lower.clear();
   for (std::string_view chain : split_lines(lower)) {
     if (!is_hex64(chain)) return fail(ErrorKind::Corrupt, format("{}/lower: bad chain id", directory));
     snapshot.lower_dirs.push_back(paths.layer_tree(std::string(chain)));
