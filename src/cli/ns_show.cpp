@@ -1,4 +1,4 @@
-// hull ns show: the namespaces of a container, process or inode, and what stands in them.
+// hull ns show: the namespaces of a container, name, process or inode, and what stands in them.
 #include "cli/commands.h"
 #include "cli/ns_target.h"
 #include "cli/template.h"
@@ -58,7 +58,7 @@ Result<std::string> show(std::string_view name, std::string_view format) {
   NsTarget target = TRY(find_ns_target(name));
   json::array namespaces;
   for (const kernel::NsInfo& info : kernel::kNamespaces)
-    if (!target.kind || *target.kind == info.kind) namespaces.push_back(TRY(describe(target, info)));
+    if (target.has(info.kind)) namespaces.push_back(TRY(describe(target, info)));
   json::value all = json::object{{"name", target.label}, {"pid", target.pid}, {"namespaces", std::move(namespaces)}};
   if (format.empty() || format == "table") return show_text(all);
   if (format == "json") return json::to_text(all) + "\n";
@@ -68,8 +68,8 @@ Result<std::string> show(std::string_view name, std::string_view format) {
 
 }  // namespace
 
-const Syntax kNsShowSyntax{.name = "show", .synopsis = "[OPTIONS] CONTAINER|PID|INODE [...]",
-                           .summary = "Show the namespaces of a container or process and what stands in them", .options = kOptions, .min_operands = 1};
+const Syntax kNsShowSyntax{.name = "show", .synopsis = "[OPTIONS] CONTAINER|NAME|PID|INODE [...]",
+                           .summary = "Show the namespaces of a container, name or process and what stands in them", .options = kOptions, .min_operands = 1};
 
 int run_ns_show(const Invocation& call) {
   ShowArgs args;

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "engine/engine.h"
 #include "ns/label.h"
+#include "ns/pins.h"
 
 namespace hull::cli {
 
@@ -39,26 +40,74 @@ std::string OwnerLabels::of(const ns::Namespace& space) const {
   return space.mounts.empty() ? "-" : "mount " + escape_controls(space.mounts.front());
 }
 
-Result<NsTarget> find_ns_target(std::string_view text) {
-  if (auto engine = engine::Engine::open()) {
-    auto pid = engine->pid_of(text);
-    if (pid) return NsTarget{*pid, "container " + std::string(text), {}, {}};
-    if (pid.error().kind() == ErrorKind::Conflict) return fail(std::move(pid).error());
+namespace {
+
+// A container's own, running or not; nothing when there is no such container.
+Result<std::optional<NsTarget>> find_container(const engine::Engine& engine, std::string_view text) {
+  NsTarget target;
+  target.label = "container " + std::string(text);
+  auto pid = engine.pid_of(text);
+  if (!pid && pid.error().kind() == ErrorKind::NotFound) return std::optional<NsTarget>();
+  if (!pid && pid.error().kind() != ErrorKind::Conflict) return fail(std::move(pid).error());
+  if (pid) {
+    target.pid = *pid;
+    return std::optional(std::move(target));
   }
-  auto number = parse_uint(text, 1);
-  if (!number) return fail(ErrorKind::NotFound, format("'{}' is no running container, PID or namespace inode; see hull ps and hull ns ls", text));
-  if (*number <= INT32_MAX && path_exists(format("/proc/{}", *number)))
-    return NsTarget{static_cast<pid_t>(*number), OwnerLabels().of(static_cast<pid_t>(*number)), {}, {}};
+  auto container = engine.inspect(text);
+  for (const kernel::NsInfo& info : kernel::kNamespaces)
+    if (container && !container->kept_paths[static_cast<size_t>(info.kind)].empty())
+      target.pins[info.kind] = container->kept_paths[static_cast<size_t>(info.kind)];
+  if (target.pins.empty()) return fail(std::move(pid).error());
+  target.label += " (not running)";
+  return std::optional(std::move(target));
+}
+
+std::optional<NsTarget> find_kept(const engine::Engine& engine, std::string_view name) {
+  ns::PinStore store(engine.run_directory(), "");
+  if (!ns::check_pin_name(name) || !store.exists(name)) return std::nullopt;
+  NsTarget target;
+  target.label = "ns " + std::string(name);
+  for (const kernel::NsInfo& info : kernel::kNamespaces)
+    if (store.live(name, info.kind)) target.pins[info.kind] = store.path(name, info.kind);
+  if (target.pins.empty()) return std::nullopt;
+  return target;
+}
+
+Result<NsTarget> find_inode(uint64_t number) {
   ns::ScanRequest request;
   request.threads = request.descriptors = request.sockets = request.mounts = request.relations = true;
   request.facts = false;
   ns::Snapshot snapshot = TRY(ns::scan(request));
-  const ns::Namespace* space = snapshot.find(*number);
-  if (space == nullptr) return fail(ErrorKind::NotFound, format("{} is neither a process nor the inode of a namespace; see hull ns ls", *number));
-  return NsTarget{space->pid, OwnerLabels().of(*space), space->kind, *space};
+  const ns::Namespace* space = snapshot.find(number);
+  if (space == nullptr) return fail(ErrorKind::NotFound, format("{} is neither a process nor the inode of a namespace; see hull ns ls", number));
+  return NsTarget{space->pid, OwnerLabels().of(*space), space->kind, *space, {}};
+}
+
+}  // namespace
+
+Result<NsTarget> find_ns_target(std::string_view text) {
+  bool kept_only = text.starts_with("ns:");
+  std::string_view name = kept_only ? text.substr(3) : text;
+  if (auto engine = engine::Engine::open()) {
+    if (!kept_only)
+      if (auto container = TRY(find_container(*engine, name))) return std::move(*container);
+    if (auto kept = find_kept(*engine, name)) return std::move(*kept);
+  }
+  auto number = kept_only ? std::nullopt : parse_uint(text, 1);
+  if (!number)
+    return fail(ErrorKind::NotFound, format("'{}' is no container with namespaces, name, PID or namespace inode; see hull ps and hull ns ls", escape_controls(text)));
+  if (*number <= INT32_MAX && path_exists(format("/proc/{}", *number)))
+    return NsTarget{static_cast<pid_t>(*number), OwnerLabels().of(static_cast<pid_t>(*number)), {}, {}, {}};
+  return find_inode(*number);
+}
+
+bool NsTarget::has(kernel::NsKind of) const {
+  if (!pins.empty()) return pins.contains(of);
+  return !kind || *kind == of;
 }
 
 Result<Fd> NsTarget::open(kernel::NsKind of) const {
+  if (auto pin = pins.find(of); pin != pins.end()) return kernel::open_ns_file(pin->second, of);
   if (pid == 0) return ns::open_found(*space);
   Result<Fd> fd = kernel::open_ns(pid, of);
   if (fd) return fd;

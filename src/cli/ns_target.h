@@ -1,4 +1,5 @@
-// What `hull ns show` and `hull ns diff` take: a container's name or id, a PID, or the inode of a namespace.
+// What `hull ns show` and `hull ns diff` take: a container's name or id, a name that namespaces are kept under, a PID, or
+// the inode of a namespace.
 #pragma once
 
 #include <sys/types.h>
@@ -18,10 +19,13 @@ struct NsTarget {
   std::string label;                    // "container db", "process 42 (sshd)"
   std::optional<kernel::NsKind> kind;   // of an inode: only this one
   std::optional<ns::Namespace> space;   // of an inode
+  std::map<kernel::NsKind, std::string> pins;  // of a name, or of a container that does not run: what is kept
 
+  bool has(kernel::NsKind of) const;
   Result<Fd> open(kernel::NsKind of) const;
 };
 
+// Containers win over names, names over numbers; "ns:NAME" is a name only.
 Result<NsTarget> find_ns_target(std::string_view text);
 // Whose a process is: "container NAME" for ours, another engine's container or a systemd unit by its cgroup, else
 // "process N (NAME)". Our containers are looked up once.

@@ -15,6 +15,7 @@
 #include <cstdlib>
 
 #include "base/text.h"
+#include "ns/group.h"
 #include "ns/process.h"
 
 namespace hull::ns {
@@ -172,27 +173,6 @@ Result<> take_environment(const std::string& block) {
     if (equals != std::string::npos && equals > 0) ::setenv(entry.substr(0, equals).c_str(), entry.c_str() + equals + 1, 1);
   }
   return {};
-}
-
-// Where a group of one hierarchy is mounted for us: of several mounts of the hierarchy, the last (others may lie hidden
-// beneath it) whose root is above the group.
-// `controllers` as /proc/PID/cgroup has them ("cpu,cpuacct", "name=systemd", "" for v2).
-std::string find_group(std::string_view mountinfo, std::string_view controllers, std::string_view path) {
-  std::string found;
-  for (std::string_view line : split_lines(mountinfo)) {
-    size_t dash = line.find(" - ");
-    if (dash == std::string_view::npos) continue;
-    std::vector<std::string_view> fields = split_words(line.substr(0, dash)), source = split_words(line.substr(dash + 3));
-    if (fields.size() < 5 || source.size() < 3 || source[0] != (controllers.empty() ? "cgroup2" : "cgroup")) continue;
-    std::vector<std::string> options = split(source[2], ',');
-    for (const std::string& controller : split(controllers, ','))
-      if (!controller.empty() && std::find(options.begin(), options.end(), controller) == options.end()) options.clear();
-    std::string_view root = fields[3] == "/" ? "" : fields[3];
-    bool below = path.starts_with(root) && (path.size() == root.size() || path[root.size()] == '/');
-    std::string directory = unescape_octal(fields[4]) + std::string(below ? path.substr(root.size()) : "");
-    if (!options.empty() && below && path_exists(directory)) found = directory;
-  }
-  return found;
 }
 
 // The target's cgroup: the v2 group and, on hosts that still have them, its group of every v1 hierarchy.
