@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "base/text.h"
@@ -84,8 +85,8 @@ void read_all_relations(Snapshot& snapshot) {
 
 // ---- sharing the work out
 //
-// Reading /proc is all system calls, so a second processor nearly halves it. A helper process (never a thread) scans
-// every Nth process into a memory file, and this one merges.
+// Reading /proc is all system calls, so a second processor nearly halves it. Helper processes (never threads) and this
+// one take processes from one list, a few at a time; what a helper finds comes back in a memory file.
 
 constexpr size_t kWorthSharing = 128;  // processes; a fork costs as much as ten of them
 constexpr int kMostHelpers = 3;
@@ -96,37 +97,47 @@ int helper_count(size_t processes) {
   return std::min(CPU_COUNT(&cpus) - 1, kMostHelpers);
 }
 
-std::vector<pid_t> share_of(const std::vector<pid_t>& pids, size_t part, size_t parts) {
-  std::vector<pid_t> share;
-  for (size_t i = part; i < pids.size(); i += parts) share.push_back(pids[i]);
-  return share;
-}
+// A counter in memory that helpers share with us.
+class SharedCounter {
+ public:
+  SharedCounter() {
+    void* memory = ::mmap(nullptr, sizeof(std::atomic<size_t>), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory != MAP_FAILED) shared_ = new (memory) std::atomic<size_t>(0);
+  }
+  SharedCounter(const SharedCounter&) = delete;
+  SharedCounter& operator=(const SharedCounter&) = delete;
+  ~SharedCounter() {
+    if (shared_ != nullptr) ::munmap(shared_, sizeof *shared_);
+  }
+  bool is_shared() const { return shared_ != nullptr; }
+  std::atomic<size_t>& operator*() { return shared_ != nullptr ? *shared_ : own_; }
+
+ private:
+  std::atomic<size_t>* shared_ = nullptr;
+  std::atomic<size_t> own_ = 0;
+};
 
 struct ScanHelper {
   pid_t pid = -1;
   Fd memory;
-  std::vector<pid_t> share;
 };
 
-ScanHelper start_helper(const ScanRequest& request, int proc, std::vector<pid_t> share) {
+ScanHelper start_helper(const ScanRequest& request, int proc, Work work) {
   ScanHelper helper;
-  helper.share = std::move(share);
   helper.memory = Fd(::memfd_create("hull-scan", MFD_CLOEXEC));
   if (helper.memory) helper.pid = ::fork();
   if (helper.pid != 0) return helper;
-  Result<> written = write_all(helper.memory, encode(scan_processes(request, proc, helper.share)));
+  Result<> written = write_all(helper.memory, encode(scan_processes(request, proc, work)));
   ::_exit(written ? 0 : 1);
 }
 
-// What the helper found; when it failed, the same work done here.
-Chunk finish_helper(const ScanRequest& request, int proc, ScanHelper& helper) {
+// What the helper found; nothing when it failed.
+std::optional<Chunk> finish_helper(ScanHelper& helper) {
   int status = 1;
-  if (helper.pid > 0)
-    while (::waitpid(helper.pid, &status, 0) < 0 && errno == EINTR) {}
-  if (helper.pid > 0 && status == 0 && ::lseek(helper.memory.get(), 0, SEEK_SET) == 0)
-    if (Result<std::string> data = read_all(helper.memory, size_t{1} << 30))
-      if (std::optional<Chunk> chunk = decode(*data)) return std::move(*chunk);
-  return scan_processes(request, proc, helper.share);
+  while (::waitpid(helper.pid, &status, 0) < 0 && errno == EINTR) {}
+  if (status != 0 || ::lseek(helper.memory.get(), 0, SEEK_SET) != 0) return std::nullopt;
+  Result<std::string> data = read_all(helper.memory, size_t{1} << 30);
+  return data ? decode(*data) : std::nullopt;
 }
 
 void merge(Chunk& into, Chunk&& from) {
@@ -134,13 +145,24 @@ void merge(Chunk& into, Chunk&& from) {
   into.held.insert(into.held.end(), from.held.begin(), from.held.end());
 }
 
+Chunk scan_alone(const ScanRequest& request, int proc, const std::vector<pid_t>& pids) {
+  std::atomic<size_t> next = 0;
+  return scan_processes(request, proc, Work(pids, next));
+}
+
 Chunk scan_shared(const ScanRequest& request, int proc, const std::vector<pid_t>& pids) {
-  size_t parts = static_cast<size_t>(helper_count(pids.size())) + 1;
+  SharedCounter next;
   std::vector<ScanHelper> helpers;
-  for (size_t part = 1; part < parts; ++part) helpers.push_back(start_helper(request, proc, share_of(pids, part, parts)));
-  Chunk chunk = scan_processes(request, proc, share_of(pids, 0, parts));
-  for (ScanHelper& helper : helpers) merge(chunk, finish_helper(request, proc, helper));
-  return chunk;
+  for (int left = next.is_shared() ? helper_count(pids.size()) : 0; left > 0; --left)
+    if (ScanHelper helper = start_helper(request, proc, Work(pids, *next)); helper.pid > 0) helpers.push_back(std::move(helper));
+  Chunk chunk = scan_processes(request, proc, Work(pids, *next));
+  bool whole = true;
+  for (ScanHelper& helper : helpers) {
+    auto part = finish_helper(helper);
+    whole = whole && part;
+    if (part) merge(chunk, std::move(*part));
+  }
+  return whole ? chunk : scan_alone(request, proc, pids);  // what a helper that died had taken is not known
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 // sockets hold. Only for scan.cpp, which shares processes out between itself and helpers.
 #pragma once
 
+#include <atomic>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,8 +25,21 @@ struct Chunk {
   std::vector<Held> held;
 };
 
-// `pids` ascending; `proc` is /proc.
-Chunk scan_processes(const ScanRequest& request, int proc, const std::vector<pid_t>& pids);
+// The processes that several scanners share: each takes the next few until none are left, so that the slowest of them
+// holds up the others by a few processes at most.
+class Work {
+ public:
+  // `next` lies in memory that the scanners share.
+  Work(const std::vector<pid_t>& pids, std::atomic<size_t>& next) : pids_(pids), next_(next) {}
+  std::span<const pid_t> take();
+
+ private:
+  const std::vector<pid_t>& pids_;  // ascending
+  std::atomic<size_t>& next_;
+};
+
+// `proc` is /proc.
+Chunk scan_processes(const ScanRequest& request, int proc, Work work);
 
 std::string encode(const Chunk& chunk);
 std::optional<Chunk> decode(std::string_view data);  // nothing when it is cut
