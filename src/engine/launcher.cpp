@@ -138,6 +138,11 @@ Result<> check_targets(const StartFacts& facts) {
   return {};
 }
 
+// A new net namespace that our own user namespace owns.
+bool makes_net_here(const ContainerConfig& config, const StartNamespaces& namespaces) {
+  return wants_early_net(config) && namespaces.paths[static_cast<size_t>(NsKind::Net)].empty();
+}
+
 // A kept group counts on over its runs.
 uint64_t oom_kills_of(kernel::Cgroup& group) {
   auto stats = group.stats();
@@ -239,6 +244,8 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
   uint64_t oom_kills = group && kept_group ? oom_kills_of(*group) : 0;
   kernel::CgroupEntry entry = group ? group->entry() : kernel::CgroupEntry{};
   prepared.options.cgroup_enter_files = entry.files;
+  bool early = io.early_net != nullptr && *io.early_net && makes_net_here(record.config, namespaces);
+  prepared.options.net_made_ahead = early;
   TRY(compile(prepared));
 
   Wires wires;
@@ -249,6 +256,8 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
   launch_io.stdout_fd = wires.container_out.get();
   launch_io.stderr_fd = wires.container_err.get();
   launch_io.console_fd = wires.console.get();
+  Fd net_ns = early ? TRY(io.early_net->finish()) : Fd();
+  launch_io.net_ns_fd = net_ns.get();
   launch_io.cgroup_fd = entry.into;
   launch_io.trace = io.trace;
   launch_io.parent = TRY(shim_program(layout, record, wires, io));
@@ -291,6 +300,10 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
   // It runs already: what could not be pinned is told, and lasts as long as its process.
   if (auto done = keep(layout, record, namespaces, started.pid, kept); !done) namespaces.notes.push_back(done.error().text());
   return started;
+}
+
+bool wants_early_net(const ContainerConfig& config) {
+  return config.ns(NsKind::Net).mode == NsMode::Private && config.ns(NsKind::User).mode == NsMode::Host;
 }
 
 Result<std::string> find_shim() {

@@ -150,6 +150,10 @@ Result<Container> Engine::inspect(std::string_view container) const {
   Records records(layout);
   Place place = TRY(records.find(container));
   TRY(records.load(place));
+  if (!stand(layout, place).settled) {
+    TRY(clean_up(place.id));  // an end that nobody has dealt with yet: whether it ran out of memory, for one
+    if (!path_exists(records.directory(place))) return fail(ErrorKind::NotFound, format("No such container: {}", escape_controls(container)));
+  }
   for (Container& made : all_containers(layout)) {
     if (made.record.id != place.id) continue;
     TRY(add_overlay(layout, made));

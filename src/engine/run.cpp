@@ -135,6 +135,8 @@ Result<Outcome> Engine::create(const ContainerConfig& config, const RunOptions& 
 Result<Outcome> Engine::run(const ContainerConfig& config, const RunOptions& options) const {
   Layout layout{root_, run_};
   TRY(DetachKeys::parse(options.attach.detach_keys));
+  bool starts = !options.dry_run && !options.teach;
+  kernel::EarlyNet early_net = starts && wants_early_net(config) ? kernel::EarlyNet::start() : kernel::EarlyNet();
   Draft draft = TRY(draft_container(layout, config));
   Outcome outcome;
   if (options.dry_run || options.teach) {
@@ -148,7 +150,7 @@ Result<Outcome> Engine::run(const ContainerConfig& config, const RunOptions& opt
   AttachOptions attach = options.attach;
   attach.use_stdin = attach.use_stdin && config.open_stdin;
   std::optional<Prepared> prepared;
-  StartIo io{config.detach ? uint8_t{0} : wants_of(attach), options.trace};
+  StartIo io{config.detach ? uint8_t{0} : wants_of(attach), options.trace, &early_net};
   auto started = start_locked(layout, record, io, attach, options.on_note, outcome, prepared);
   if (!started) return failed(std::move(outcome), std::move(started).error());
   created.reset();  // the lock: others may look now

@@ -179,8 +179,14 @@ Result<> take_environment(const std::string& block) {
 Result<> join_cgroup_of(const Target& target) {
   Fd file_of_target = TRY(open_of_target(target, "cgroup"));
   std::string groups = TRY(read_all(file_of_target)), mountinfo = TRY(read_file("/proc/self/mountinfo"));
+  std::string own = TRY(read_file("/proc/self/cgroup"));
+  auto ours = split_lines(own);
   bool joined = false;
   for (std::string_view line : split_lines(groups)) {
+    if (std::find(ours.begin(), ours.end(), line) != ours.end()) {  // we are there
+      joined = true;
+      continue;
+    }
     size_t first = line.find(':'), second = line.find(':', first + 1);
     if (second == std::string_view::npos) continue;
     std::string_view controllers = line.substr(first + 1, second - first - 1);

@@ -108,6 +108,7 @@ int init_body(void* context) {
   int next = kFirstPassedFd;
   for (int fd : launch.io.cgroup_files) moves.emplace_back(fd, next++);
   if (launch.time_ns) moves.emplace_back(launch.time_ns.get(), next++);
+  if (launch.io.net_ns_fd >= 0) moves.emplace_back(launch.io.net_ns_fd, next++);
   int image = ::fcntl(launch.image.get(), F_DUPFD_CLOEXEC, kOutOfTheWay);
   Result<> placed = place_descriptors(moves);
   if (placed && enters_user_namespace(launch.plan)) placed = keep_capabilities_over_exec();

@@ -16,6 +16,7 @@ Result<> compile_namespaces(Compiler& c) {
       return fail(ErrorKind::Invalid, format("linux.namespaces: unknown type \"{}\"", ns.type));
     if (c.find_namespace(*kind) != &ns) return fail(ErrorKind::Invalid, format("linux.namespaces: \"{}\" stands twice", ns.type));
     if (!ns.path.empty()) c.plan.joins.push_back({*kind, ns.path});
+    else if (*kind == NsKind::Net && c.options.net_made_ahead) continue;
     else if (*kind != NsKind::Cgroup && *kind != NsKind::Time) c.plan.new_namespaces |= kernel::ns_info(*kind).clone_flag;
   }
   if (!c.makes_new(NsKind::Mnt)) return fail(ErrorKind::Invalid, "linux.namespaces: a new mount namespace is needed to change the root");
@@ -49,7 +50,12 @@ Result<> compile_entry(Compiler& c) {
   if (c.makes_new(NsKind::Cgroup)) c.add(StepKind::NewCgroupNs);
   add_time_namespace(c);
   if (c.options.new_keyring) c.add(StepKind::NewKeyring);
-  if (c.makes_new(NsKind::Net) && c.options.loopback_up) c.add(StepKind::Loopback);
+  if (c.options.net_made_ahead) {
+    const oci::Namespace* time = c.find_namespace(NsKind::Time);
+    c.add(StepKind::EnterNetNs).numbers[0] = kFirstPassedFd + (time != nullptr && !time->path.empty() ? 1 : 0);
+  } else if (c.makes_new(NsKind::Net) && c.options.loopback_up) {
+    c.add(StepKind::Loopback);
+  }
   if (!c.spec.hostname.empty()) {
     if (c.find_namespace(NsKind::Uts) == nullptr) return fail(ErrorKind::Invalid, "hostname: set without a uts namespace, it would change the host's");
     if (c.owns(NsKind::Uts)) c.add(StepKind::Hostname, {c.spec.hostname});

@@ -23,6 +23,7 @@ enum class StepKind : uint32_t {
   WaitMaps,        // -
   EnterCgroup,     // n0: first passed descriptor, n1: their number; texts: files; "0" is written to each
   EnterTimeNs,     // n0: passed descriptor of a time namespace
+  EnterNetNs,      // n0: passed descriptor of a net namespace that was made ahead, its loopback up
   NewCgroupNs,     // -
   NewTimeNs,       // texts: the lines for timens_offsets
   NewSession,      // -

@@ -52,7 +52,6 @@ static void on_alarm(int number) { (void)number; too_late = 1; }
 static pid_t start(char** command) {
   pid_t pid = fork();
   if (pid != 0) return pid;
-  ptrace(PTRACE_TRACEME, 0, 0, 0);
   raise(SIGSTOP);
   execvp(command[0], command);
   _exit(127);
@@ -96,8 +95,7 @@ static int follow(pid_t first, long wanted) {
     } else if (event == PTRACE_EVENT_STOP) {
       deliver = 0;
     }
-    if (killed && event == 0) ptrace(PTRACE_DETACH, pid, 0, deliver);
-    else ptrace(killed ? PTRACE_CONT : PTRACE_SYSCALL, pid, 0, deliver);
+    ptrace(killed ? PTRACE_DETACH : PTRACE_SYSCALL, pid, 0, deliver);
   }
 }
 
@@ -107,13 +105,16 @@ int main(int argc, char** argv) {
   sigaction(SIGALRM, &action, NULL);
   pid_t first = start(argv + 2);
   int status;
-  waitpid(first, &status, __WALL);
-  if (ptrace(PTRACE_SETOPTIONS, first, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
-                                              PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC) < 0) {
+  waitpid(first, &status, WUNTRACED);
+  /* Seized, not attached: a new child then never has a SIGSTOP of the tracer's on its way, which would stop it for good
+     if we end before it arrives. */
+  if (ptrace(PTRACE_SEIZE, first, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
+                                         PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC) < 0) {
     perror("killat: ptrace");
     return 2;
   }
-  ptrace(PTRACE_SYSCALL, first, 0, 0);
+  kill(first, SIGCONT);
+  ptrace(PTRACE_INTERRUPT, first, 0, 0);
   alarm(10);
   return follow(first, atol(argv[1]));
 }

@@ -54,6 +54,12 @@ int enter_time_ns(const StepView& step) {
   return close(fd);
 }
 
+int enter_net_ns(const StepView& step) {
+  auto fd = static_cast<int>(step.number(0));
+  if (setns(fd, CLONE_NEWNET) != 0) return fail("setns", "network namespace");
+  return close(fd);
+}
+
 // KERNEL: a cgroup namespace is rooted where its maker stands; cgroup_namespaces(7). It can be made only after the
 // process has entered its groups, so not by clone.
 int new_cgroup_ns(const StepView&) {
