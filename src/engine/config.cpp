@@ -187,9 +187,18 @@ Result<> apply_ns_entry(Maker& m, std::string_view entry) {
   return {};
 }
 
+void set_default_maps(Maker& m) {
+  m.config.uid_map = m.config.gid_map = {kDefaultIdMap};
+  if (!m.inputs.ordinary_user) return;
+  m.config.uid_map = {{0, m.inputs.ordinary_user->first, 1}};
+  m.config.gid_map = {{0, m.inputs.ordinary_user->second, 1}};
+}
+
 Result<> set_namespaces(Maker& m) {
   // A user or time namespace of its own only on request: as docker, the host's.
   m.config.ns(NsKind::User).mode = m.config.ns(NsKind::Time).mode = NsMode::Host;
+  // Without a user namespace of its own, an ordinary user's container could have none of the others.
+  if (m.inputs.ordinary_user) m.config.ns(NsKind::User).mode = NsMode::Private;
   const std::tuple<NsKind, const std::optional<std::string>&, const char*> flags[] = {
       {NsKind::Net, m.args.network, "--network"}, {NsKind::Pid, m.args.pid, "--pid"}, {NsKind::Ipc, m.args.ipc, "--ipc"},
       {NsKind::Uts, m.args.uts, "--uts"}, {NsKind::User, m.args.userns, "--userns"}, {NsKind::Cgroup, m.args.cgroupns, "--cgroupns"}};
@@ -205,7 +214,7 @@ Result<> set_namespaces(Maker& m) {
     return invalid("conflicting options: --uidmap and --gidmap need a user namespace of the container's own (--userns=private)");
   if (mapped && m.config.uid_map.empty()) m.config.uid_map = m.config.gid_map;
   if (mapped && m.config.gid_map.empty()) m.config.gid_map = m.config.uid_map;
-  if (!mapped && m.config.ns(NsKind::User).mode == NsMode::Private) m.config.uid_map = m.config.gid_map = {kDefaultIdMap};
+  if (!mapped && m.config.ns(NsKind::User).mode == NsMode::Private) set_default_maps(m);
   if (m.config.privileged && m.config.ns(NsKind::User).mode == NsMode::Private)
     return invalid("conflicting options: --privileged and a private user namespace");
   if (!m.config.hostname.empty() && m.config.ns(NsKind::Uts).mode != NsMode::Private)
@@ -309,7 +318,8 @@ Result<> set_limits(Maker& m) {
   if (limits.nano_cpus && (limits.cpu_period || limits.cpu_quota)) return invalid("Conflicting options: Nano CPUs and CPU Period cannot both be set");
   constexpr int64_t kDefaultPids = 2048;
   limits.pids = m.args.pids_limit.value_or(kDefaultPids);
-  if (*limits.pids <= 0) limits.pids.reset();
+  bool asked = m.args.pids_limit || !m.inputs.ordinary_user;  // who has no cgroup goes without the default
+  if (!asked || *limits.pids <= 0) limits.pids.reset();
   if (m.args.blkio_weight) {
     if (*m.args.blkio_weight != 0 && (*m.args.blkio_weight < 10 || *m.args.blkio_weight > 1000)) return invalid("Range of blkio weight is from 10 to 1000");
     if (*m.args.blkio_weight != 0) limits.blkio_weight = static_cast<uint16_t>(*m.args.blkio_weight);

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
@@ -53,6 +54,7 @@ struct RunInputs {
   std::vector<std::string> environment;      // the caller's, for `-e NAME`
   std::string working_directory = "/";       // for `-v ./x:/y`
   unsigned cpu_count = 0;                    // 0: --cpus is not checked against it
+  std::optional<std::pair<uint32_t, uint32_t>> ordinary_user;  // uid and gid of a caller who may only map himself
 };
 
 // --- the configuration -----------------------------------------------------------------------------------------

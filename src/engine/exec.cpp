@@ -12,6 +12,7 @@
 #include "engine/facts.h"
 #include "engine/launcher.h"
 #include "engine/state.h"
+#include "kernel/host_facts.h"
 #include "kernel/seccomp.h"
 #include "kernel/seccomp_default.h"
 
@@ -120,6 +121,7 @@ Result<sandbox::LaunchPlan> plan_exec(const Target& target, const ExecOptions& o
   sandbox::ExecPlanOptions plan_options;
   plan_options.join_target = TRY(sandbox::differing_namespaces(target.standing.state.pid));
   plan_options.cgroup_file_count = cgroup_files;
+  plan_options.setgroups_refused = kernel::host_facts().unprivileged && (plan_options.join_target & CLONE_NEWUSER) != 0;
   if (!options.privileged) {
     auto [filter, flags] = TRY(container_seccomp(target.record));
     plan_options.seccomp_filter = std::move(filter);

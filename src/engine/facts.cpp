@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "engine/layer_files.h"
 #include "engine/names.h"
+#include "engine/preflight.h"
 #include "engine/state.h"
 
 namespace hull::engine {
@@ -114,6 +115,9 @@ Result<StartFacts> gather_facts(const Layout& layout, const Record& record, cons
   facts.oci.resolv_conf_path = directory + "/resolv.conf";
   facts.oci.rootfs = record.config.rootfs;
   facts.namespaces = TRY(find_namespaces(layout, record, act));
+  StartVerdict verdict = TRY(check_start(record, facts.namespaces));
+  facts.owned_namespaces = verdict.owned;
+  facts.oci.ours = verdict.ours;
   facts.oci.join_paths = facts.namespaces.paths;
   facts.oci.uid_map = facts.namespaces.uid_map;
   facts.oci.gid_map = facts.namespaces.gid_map;

@@ -11,6 +11,7 @@ namespace hull::engine {
 struct StartFacts {
   OciFacts oci;
   StartNamespaces namespaces;
+  uint64_t owned_namespaces = 0;  // CLONE_NEW* of joined ones that the container's user namespace owns
 };
 
 // `layers`: the directories of the container's root, topmost first. `act`: see find_namespaces.

@@ -198,6 +198,7 @@ Result<Prepared> prepare_start(const Layout& layout, const Record& record, const
   prepared.options.mount_point = layout.mount_point();
   prepared.options.reaper = record.config.init;
   prepared.options.kept_namespaces = prepared.facts.namespaces.own;
+  prepared.options.owned_namespaces = prepared.facts.owned_namespaces;
   prepared.options.report_ready = prepared.facts.namespaces.keep != 0;
   auto [filter, flags] = TRY(container_seccomp(record));
   prepared.options.seccomp_filter = std::move(filter);
@@ -302,8 +303,11 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
   return started;
 }
 
+// Not where something is joined, or where we may make nothing: a start that is refused has made nothing (preflight.h).
 bool wants_early_net(const ContainerConfig& config) {
-  return config.ns(NsKind::Net).mode == NsMode::Private && config.ns(NsKind::User).mode == NsMode::Host;
+  for (const kernel::NsInfo& info : kernel::kNamespaces)
+    if (config.ns(info.kind).mode != NsMode::Private && config.ns(info.kind).mode != NsMode::Host) return false;
+  return config.ns(NsKind::Net).mode == NsMode::Private && config.ns(NsKind::User).mode == NsMode::Host && !kernel::host_facts().unprivileged;
 }
 
 Result<std::string> find_shim() {

@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "engine/managed_files.h"
 #include "engine/names.h"
+#include "engine/preflight.h"
 #include "engine/state.h"
 #include "sandbox/print.h"
 #include "shim/protocol.h"
@@ -143,6 +144,7 @@ Result<Outcome> Engine::run(const ContainerConfig& config, const RunOptions& opt
     outcome.text = TRY(describe_start(layout, draft, options.teach));
     return outcome;
   }
+  TRY(check_draft(layout, draft.record));
   std::optional<Created> created = TRY(create_with_cidfile(layout, std::move(draft), options.cidfile, true));
   Record record = std::move(created->record);
   outcome.id = record.id;

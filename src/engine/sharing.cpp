@@ -15,6 +15,7 @@
 #include "engine/names.h"
 #include "engine/share_index.h"
 #include "engine/state.h"
+#include "kernel/host_facts.h"
 
 namespace hull::engine {
 namespace {
@@ -106,7 +107,7 @@ std::string map_text(const std::vector<IdMap>& map) {
 class Finder {
  public:
   Finder(const Layout& layout, const Record& record, bool act)
-      : layout_(layout), record_(record), act_(act), store_(pin_store(layout)), index_(store_.directory()) {}
+      : layout_(layout), record_(record), act_(act), strict_(record.config.strict_ns || !may_pin()), store_(pin_store(layout)), index_(store_.directory()) {}
 
   Result<StartNamespaces> run() {
     TRY(enter_indexes());
@@ -114,7 +115,7 @@ class Finder {
     for (const kernel::NsInfo& info : kernel::kNamespaces)
       if (const NamespaceSpec& ns = spec(info.kind); ns.mode == NsMode::Container) TRY(share(info.kind, ns.target));
     bool kept = store_.exists(kept_name(record_.id));
-    bool shared = !record_.config.strict_ns && index_.exists(record_.name);
+    bool shared = !strict_ && index_.exists(record_.name);
     for (const kernel::NsInfo& info : kernel::kNamespaces) {
       const NamespaceSpec& ns = spec(info.kind);
       if (ns.mode == NsMode::Container) continue;
@@ -122,18 +123,20 @@ class Finder {
       if (ns.mode == NsMode::Named) path(info.kind) = store_.path(ns.target, info.kind);
       if (ns.mode == NsMode::Private && kept) rejoin(info.kind);
       if (shared && path(info.kind).empty()) TRY(adopt(info.kind, ns.mode));
-      if (ns.mode == NsMode::Private && !record_.config.rm) found_.keep |= info.clone_flag & kKept;
+      if (ns.mode == NsMode::Private && !record_.config.rm && may_pin()) found_.keep |= info.clone_flag & kKept;
     }
     return std::move(found_);
   }
 
  private:
+  // An ordinary user may not mount, so nothing is kept for him: who shares needs a target that runs, as with docker.
+  static bool may_pin() { return !kernel::host_facts().unprivileged; }
   std::string& path(NsKind kind) { return found_.paths[static_cast<size_t>(kind)]; }
   const NamespaceSpec& spec(NsKind kind) const { return record_.config.ns(kind); }
 
   // The locks are taken in the names' order, so that no two sharers wait for each other.
   Result<> enter_indexes() {
-    if (record_.config.strict_ns) return {};
+    if (strict_) return {};
     std::set<std::string> names;
     for (const kernel::NsInfo& info : kernel::kNamespaces)
       if ((info.clone_flag & kKept) != 0 && spec(info.kind).mode == NsMode::Container)
@@ -157,7 +160,7 @@ class Finder {
     Chain chain = TRY(follow(layout_, kind, record_, target));
     if (kind == NsKind::Net) found_.net_target = chain.running_place ? chain.running_place : chain.place;
     bool kept = (flag_of(kind) & kKept) != 0;
-    if (!kept || record_.config.strict_ns) {
+    if (!kept || strict_) {
       if (!chain.running) return fail(not_running(kind, target, chain));
       join(kind, chain);
       return {};
@@ -176,7 +179,7 @@ class Finder {
   }
 
   Error not_running(NsKind kind, const std::string& target, const Chain& chain) {
-    if (!chain.place && !record_.config.strict_ns) {
+    if (!chain.place && !strict_) {
       return Error(ErrorKind::Conflict, format("cannot join the {} namespace of {}: no such container runs", word_of(kind), target))
           .with_remedy("it lives only while its container runs, so start that one first");
     }
@@ -309,7 +312,7 @@ class Finder {
 
   const Layout& layout_;
   const Record& record_;
-  bool act_;
+  bool act_, strict_;
   ns::PinStore store_;
   ShareIndex index_;
   StartNamespaces found_;

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "engine/sharing.h"
 #include "image/store.h"
+#include "kernel/host_facts.h"
 
 namespace hull::engine {
 namespace {
@@ -103,7 +104,8 @@ Result<> end_cgroup(const Record& record, std::optional<uint64_t> oom_kills_befo
 
 kernel::Cgroups* host_cgroups() {
   static std::unique_ptr<kernel::Cgroups> cgroups = [] {
-    auto opened = kernel::Cgroups::open();
+    // An ordinary user has none that he may write to: his containers go without, as on a host without cgroups.
+    auto opened = kernel::host_facts().unprivileged ? fail(ErrorKind::Denied, "") : kernel::Cgroups::open();
     return opened ? std::move(*opened) : nullptr;
   }();
   return cgroups.get();

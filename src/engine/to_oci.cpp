@@ -26,7 +26,7 @@ Result<> add_namespaces(const ContainerConfig& config, const OciFacts& facts, oc
   for (const kernel::NsInfo& info : kernel::kNamespaces) {
     const NamespaceSpec& ns = config.ns(info.kind);
     const std::string& path = facts.join_paths[static_cast<size_t>(info.kind)];
-    if (ns.mode == NsMode::Host) continue;
+    if (ns.mode == NsMode::Host || (facts.ours & info.clone_flag) != 0) continue;
     linux_.namespaces.push_back({info.oci_name, path});
   }
   bool new_user_namespace = config.ns(NsKind::User).mode != NsMode::Host && facts.join_paths[static_cast<size_t>(NsKind::User)].empty();

@@ -20,6 +20,7 @@ struct OciFacts {
   std::string rootfs;                                       // root.path; the overlay's attachment point for an image
   std::string hosts_path, hostname_path, resolv_conf_path;  // managed files on the host; empty: none
   std::array<std::string, kernel::kNsKinds> join_paths;     // to join; empty with Private or Container: a new one
+  uint64_t ours = 0;                                        // CLONE_NEW* of those to join that we are in: it stays there
   std::vector<IdMap> uid_map, gid_map;                      // of a new user namespace; empty: the configuration's
   std::optional<TimeOffsets> time_offsets;                  // of a new time namespace; absent: the configuration's
   std::vector<oci::Device> devices;                         // of --device, and with --privileged all of the host's

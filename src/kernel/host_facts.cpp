@@ -1,5 +1,8 @@
 #include "kernel/host_facts.h"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "base/fd.h"
 #include "base/text.h"
 
@@ -39,8 +42,17 @@ void note_cgroup_mount(std::string_view line, HostFacts& facts) {
   set_hierarchy(facts, std::string(name.substr(1)), join(controllers, ","));
 }
 
+bool lacks_setgid() {
+  constexpr unsigned kVersion3 = 0x20080522, kSetgid = 6;
+  struct { uint32_t version; int pid; } header{kVersion3, 0};
+  struct { uint32_t effective, permitted, inheritable; } data[2] = {};
+  return ::syscall(SYS_capget, &header, data) != 0 || (data[0].effective & 1u << kSetgid) == 0;
+}
+
 HostFacts probe() {
   HostFacts facts;
+  facts.unprivileged = lacks_setgid();
+  facts.has_mqueue = path_exists("/dev/mqueue");
   if (auto mounts = read_file("/proc/self/mountinfo"))
     for (std::string_view line : split_lines(*mounts)) note_cgroup_mount(line, facts);
   if (auto map = read_file("/proc/self/uid_map")) {

@@ -16,6 +16,7 @@
 
 #include "base/text.h"
 #include "ns/group.h"
+#include "ns/preflight.h"
 #include "ns/process.h"
 
 namespace hull::ns {
@@ -137,10 +138,22 @@ Result<> enter_namespaces(std::vector<Entry>& entries) {
       int saved = errno;
       std::string text = format("reassociate to namespace 'ns/{}' failed: {}", info.name, errno_text(saved));
       if (saved == EPERM) text += "; " + explain_refusal(entry.fd, entry.kind);
-      if (saved == EINVAL && entry.kind == NsKind::User) text += "; we are in this user namespace already";
       return fail(Error(kind_of_errno(saved), text, saved));
     }
   return {};
+}
+
+// Before anything is changed: whether every one of them will let us in.
+Result<> check_entries(const EnterRequest& request, const std::vector<Entry>& entries) {
+  JoinRequest asked{gather_joiner(), {}, std::nullopt};
+  for (const Entry& entry : entries) {
+    asked.joins.push_back(gather_join(entry.fd, entry.kind, format("ns/{}", kernel::ns_info(entry.kind).name)));
+    if (request.no_fork) asked.joins.back().init_lives = true;  // without a child, a dead pid namespace hurts nobody
+  }
+  JoinVerdict verdict = check_joins(asked);
+  if (verdict.allowed()) return {};
+  int code = verdict.rule == "user-ours" || verdict.rule == "pid-not-below" ? EINVAL : verdict.rule == "pid-ended" ? ENOMEM : EPERM;
+  return fail(Error(kind_of_errno(code), format("reassociate to namespace 'ns/{}' failed: {}; {}", kernel::ns_info(*verdict.refused).name, errno_text(code), one_line(verdict.why)), code));
 }
 
 struct Directories { Fd root, wd; };
@@ -224,16 +237,8 @@ Result<Identity> choose_identity(const EnterRequest& request, const Target& targ
 }  // namespace
 
 std::string explain_refusal(const Fd& ns, NsKind kind) {
-  Fd owner(::ioctl(ns.get(), 0xb701 /* NS_GET_USERNS */));
-  const char* need = kind == NsKind::Mnt ? "CAP_SYS_ADMIN and CAP_SYS_CHROOT" : "CAP_SYS_ADMIN";
-  if (!owner) return format("the user namespace that owns it is above ours, where we have no {}; run it from there (as root on the host)", need);
-  auto identity = kernel::identify_ns(owner);
-  auto uid = kernel::ns_owner_uid(owner);
-  auto ours = kernel::ns_inode(0, NsKind::User);
-  bool same = identity && ours && identity->inode == *ours;
-  return format("it is owned by user namespace {}{}, in which we lack {}; {}", identity ? identity->inode : 0,
-                uid ? format(" (of uid {})", *uid) : std::string(), need,
-                same ? "run as root" : "enter that user namespace too (--user), or run as root on the host");
+  JoinVerdict verdict = check_joins({gather_joiner(), {gather_join(ns, kind, "it")}, std::nullopt});
+  return verdict.allowed() ? "something besides capabilities refuses it (seccomp, or a security module)" : one_line(verdict.why);
 }
 
 Result<int> enter(const EnterRequest& request, bool& exec_failed) {
@@ -242,6 +247,7 @@ Result<int> enter(const EnterRequest& request, bool& exec_failed) {
   std::vector<Entry> entries = TRY(open_namespaces(request, target));
   TRY(add_user_parent(request, target, entries));
   TRY(add_net_socket(request, target, entries));
+  TRY(check_entries(request, entries));
   bool enters_user = std::any_of(entries.begin(), entries.end(), [](const Entry& entry) { return entry.kind == NsKind::User; });
   bool enters_pid = std::any_of(entries.begin(), entries.end(), [](const Entry& entry) { return entry.kind == NsKind::Pid; });
   Identity identity = TRY(choose_identity(request, target, enters_user));

@@ -29,6 +29,10 @@ struct Compiler {
   bool owns(kernel::NsKind kind) const {
     return makes_new(kind) || (options.kept_namespaces & kernel::ns_info(kind).clone_flag) != 0;
   }
+  // Whether the file systems that show this namespace can be mounted: its user namespace is the container's.
+  bool mounts(kernel::NsKind kind) const {
+    return !in_user_namespace() || owns(kind) || (options.owned_namespaces & kernel::ns_info(kind).clone_flag) != 0;
+  }
   // Only hull can make an overlay for a user namespace that is not its own (mapped_overlay.h).
   bool root_comes_from_hull() const {
     return options.overlay && !facts.in_user_namespace && find_namespace(kernel::NsKind::User) != nullptr;

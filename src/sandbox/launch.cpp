@@ -22,6 +22,7 @@
 
 #include "base/text.h"
 #include "kernel/clone.h"
+#include "kernel/host_facts.h"
 #include "sandbox/init_image.h"
 #include "sandbox/mapped_overlay.h"
 
@@ -99,6 +100,11 @@ bool enters_user_namespace(const LaunchPlan& plan) {
   return joins || ((plan.new_namespaces | plan.join_target) & CLONE_NEWUSER) != 0;
 }
 
+// An ordinary user writes the maps of a process that is dumpable, or not at all (init/main.cpp).
+bool maps_as_user(const LaunchPlan& plan) {
+  return kernel::host_facts().unprivileged && (plan.new_namespaces & CLONE_NEWUSER) != 0;
+}
+
 int init_body(void* context) {
   auto& launch = *static_cast<Launch*>(context);
   auto stream = [&](int fd) { return fd >= 0 ? fd : launch.null.get(); };
@@ -117,8 +123,8 @@ int init_body(void* context) {
     return 1;
   }
   close_above(static_cast<unsigned>(next));
-  char name[] = "hull-init";
-  char* arguments[] = {name, nullptr};
+  char name[] = "hull-init", waits_for_maps[] = "maps";
+  char* arguments[] = {name, maps_as_user(launch.plan) ? waits_for_maps : nullptr, nullptr};
   char* environment[] = {nullptr};
   ::syscall(SYS_execveat, image, "", arguments, environment, AT_EMPTY_PATH);
   launch.error = Error::from_errno("execveat", "hull-init");
@@ -137,17 +143,23 @@ Result<> clone_init(Launch& launch, uint64_t extra_flags) {
 
 // ---- the middle process, which enters what is joined
 
-// The user namespace comes last when we may enter the others from outside, first when only it gives us the right.
-Result<> join_in_order(Launch& launch, bool user_first) {
-  for (int pass = 0; pass < 2; ++pass)
-    for (size_t i = 0; i < launch.joined.size(); ++i) {
-      if (!launch.joined[i]) continue;
-      kernel::NsKind kind = launch.plan.joins[i].kind;
-      bool is_user = kind == kernel::NsKind::User;
-      if (is_user != ((pass == 0) == user_first)) continue;
-      TRY_CONTEXT(kernel::join_ns(launch.joined[i], kind), "join " + launch.plan.joins[i].path);
-      launch.joined[i].reset();
-    }
+// From outside what lets us in from there; then the user namespace, and from inside it what only it gives us the right to
+// (preflight.h tells beforehand whether that is all).
+Result<> join_in_order(Launch& launch) {
+  auto join = [&](size_t i) -> Result<> {
+    TRY_CONTEXT(kernel::join_ns(launch.joined[i], launch.plan.joins[i].kind), "join " + launch.plan.joins[i].path);
+    launch.joined[i].reset();
+    return {};
+  };
+  auto is_user = [&](size_t i) { return launch.plan.joins[i].kind == kernel::NsKind::User; };
+  for (size_t i = 0; i < launch.joined.size(); ++i) {
+    if (!launch.joined[i] || is_user(i)) continue;
+    if (auto joined = join(i); !joined && joined.error().errno_value() != EPERM) return joined;
+  }
+  for (size_t i = 0; i < launch.joined.size(); ++i)
+    if (launch.joined[i] && is_user(i)) TRY(join(i));
+  for (size_t i = 0; i < launch.joined.size(); ++i)
+    if (launch.joined[i]) TRY(join(i));
   return {};
 }
 
@@ -156,9 +168,7 @@ Result<> enter_namespaces(Launch& launch) {
     auto kinds = static_cast<int>(launch.plan.join_target & ~static_cast<uint64_t>(CLONE_NEWTIME));
     if (::setns(launch.io.target_pidfd, kinds) != 0) return fail_errno("setns", "the container's namespaces");
   }
-  Result<> joined = join_in_order(launch, false);
-  if (joined || joined.error().errno_value() != EPERM) return joined;
-  return join_in_order(launch, true);
+  return join_in_order(launch);
 }
 
 int middle_body(void* context) {
@@ -302,7 +312,10 @@ Result<> send_byte(const Fd& control, char byte) {
 
 Result<Launched> launch(const LaunchPlan& plan, const LaunchIo& io) {
   Launch launch{plan, io};
-  NotDumpable hidden;
+  // KERNEL: exec lets us go on before it has made the new image dumpable, which begins as the old one was; fs/exec.c,
+  // exec_mmap(). In a user namespace that is just made, and nothing joined, there is nobody to hide from.
+  std::optional<NotDumpable> hidden;
+  if (!maps_as_user(plan) || !plan.joins.empty()) hidden.emplace();
   launch.image = TRY(make_init_image());
   launch.plan_file = TRY(make_plan_file(plan, io.trace));
   launch.null = TRY(open_file("/dev/null", O_RDWR));

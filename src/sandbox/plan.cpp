@@ -24,7 +24,8 @@ Result<> compile_namespaces(Compiler& c) {
     return fail(ErrorKind::Invalid, "linux.uidMappings goes with a new user namespace, and a new user namespace with it");
   c.plan.uid_map = c.spec.linux_.uid_mappings;
   c.plan.gid_map = c.spec.linux_.gid_mappings;
-  c.plan.deny_setgroups = c.makes_new(NsKind::User) && c.facts.in_user_namespace;
+  c.plan.deny_setgroups = (c.makes_new(NsKind::User) && c.facts.in_user_namespace) ||
+                          (c.find_namespace(NsKind::User) != nullptr && c.facts.unprivileged);
   return {};
 }
 
@@ -99,7 +100,7 @@ Result<LaunchPlan> compile_exec_plan(const oci::Process& process, const ExecPlan
     console.numbers[1] = process.console_width;
     console.numbers[2] = process.user.uid;
   }
-  TRY(append_process_steps(plan, process, options.seccomp_filter, options.seccomp_flags, {}));
+  TRY(append_process_steps(plan, process, options.seccomp_filter, options.seccomp_flags, {false, options.setgroups_refused, false}));
   return plan;
 }
 

@@ -62,6 +62,7 @@ struct PlanOptions {
   bool report_ready = false;                    // for Launched::wait_ready
   bool net_made_ahead = false;                  // a new net namespace comes as LaunchIo::net_ns_fd, its loopback up
   uint64_t kept_namespaces = 0;                 // CLONE_NEW* of joined namespaces that are this container's own
+  uint64_t owned_namespaces = 0;                // CLONE_NEW* of joined ones that belong to its user namespace
 };
 
 // Compiles a container's start. Errors (Invalid, Unsupported) name the field of the specification.
@@ -72,6 +73,7 @@ struct ExecPlanOptions {
   size_t cgroup_file_count = 0;   // how many LaunchIo::cgroup_files there will be
   std::vector<sock_filter> seccomp_filter;
   uint32_t seccomp_flags = 0;
+  bool setgroups_refused = false; // by the user namespace that is entered
 };
 // Compiles a further process inside a running container.
 Result<LaunchPlan> compile_exec_plan(const oci::Process& process, const ExecPlanOptions& options);

@@ -99,14 +99,21 @@ static void add_cgroup_mount(Compiler& c, const oci::Mount& mount, const MountOp
   }
 }
 
-// KERNEL: sysfs, mqueue and proc show the net, ipc and pid namespace of the mounter and refuse (EPERM) a mounter whose
-// user namespace does not own it; user_namespaces(7). There the host's mount is bound instead.
-static const char* host_twin(const Compiler& c, const oci::Mount& mount) {
-  if (!c.in_user_namespace()) return nullptr;
-  if (mount.type == "sysfs" && !c.owns(NsKind::Net)) return "/sys";
-  if (mount.type == "mqueue" && !c.owns(NsKind::Ipc)) return "/dev/mqueue";
-  if (mount.type == "proc" && !c.makes_new(NsKind::Pid)) return "/proc";
-  return nullptr;
+// KERNEL: sysfs, mqueue, proc and cgroup show the net, ipc, pid and cgroup namespace of the mounter and refuse (EPERM) a
+// mounter whose user namespace does not own it; user_namespaces(7). There the host's mount is bound instead.
+struct HostTwin {
+  bool needed = false;
+  const char* path = nullptr;  // null: left out, for the host's would show another namespace
+};
+
+static HostTwin host_twin(const Compiler& c, const oci::Mount& mount) {
+  auto shares = [&](NsKind kind) { return c.find_namespace(kind) == nullptr; };  // the host's
+  if (mount.type == "sysfs" && !c.mounts(NsKind::Net)) return {true, "/sys"};
+  if (mount.type == "mqueue" && !c.mounts(NsKind::Ipc)) return {true, shares(NsKind::Ipc) && c.facts.has_mqueue ? "/dev/mqueue" : nullptr};
+  if (mount.type == "proc" && !c.mounts(NsKind::Pid)) return {true, "/proc"};
+  bool cgroup = mount.type == "cgroup" || mount.type == "cgroup2";
+  if (cgroup && !c.mounts(NsKind::Cgroup)) return {true, shares(NsKind::Cgroup) ? "/sys/fs/cgroup" : nullptr};
+  return {};
 }
 
 static Result<> add_mount(Compiler& c, const oci::Mount& mount) {
@@ -114,10 +121,11 @@ static Result<> add_mount(Compiler& c, const oci::Mount& mount) {
   MountOptions options = TRY_CONTEXT(parse_mount_options(mount.options), "mount " + mount.destination);
   bool is_bind = options.bind || mount.type == "bind";
   TRY(check_destination(mount.destination, mount.type == "proc" || is_bind));
-  if (const char* twin = host_twin(c, mount)) {
+  if (HostTwin twin = host_twin(c, mount); twin.needed) {
+    if (twin.path == nullptr) return {};
     options.recursive_bind = true;
     options.recursive_set |= options.set;
-    add_bind(c, mount.destination, twin, options);
+    add_bind(c, mount.destination, twin.path, options);
   } else if (is_bind) {
     if (mount.source.empty()) return fail(ErrorKind::Invalid, format("mounts: the bind to {} has no source", mount.destination));
     add_bind(c, mount.destination, mount.source, options);
@@ -125,7 +133,8 @@ static Result<> add_mount(Compiler& c, const oci::Mount& mount) {
     add_cgroup_mount(c, mount, options);
   } else {
     Step& step = c.add(StepKind::MountFs, {mount.destination, mount.type, mount.source});
-    for (std::string& data : options.data) step.texts.push_back(std::move(data));
+    for (std::string& data : options.data)
+      if (!(mount.type == "devpts" && data == "gid=5" && c.facts.unprivileged)) step.texts.push_back(std::move(data));  // not mapped
     step.numbers[0] = options.set;
     step.numbers[5] = clean_path(mount.destination) == "/proc";
   }

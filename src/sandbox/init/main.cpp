@@ -141,9 +141,12 @@ void send_trace() {
 
 }  // namespace hull::init
 
-int main() {
+int main(int count, char**) {
   // A process inside the container that may trace must find nothing of the host in us (SECURITY E2).
-  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  // KERNEL: until the ids are mapped, /proc/PID of a process that is not dumpable belongs to the first root, and an
+  // ordinary user may not write its id maps; proc(5). With an argument we are in a user namespace that is just made,
+  // where nobody else is, and WaitMaps follows.
+  if (count < 2) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   hull::init::reset_signals();
   umask(0);
   for (int fd = hull::sandbox::kControlFd; fd <= hull::sandbox::kConsoleFd; ++fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
