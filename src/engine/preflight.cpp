@@ -68,12 +68,16 @@ Result<StartVerdict> check_start(const Record& record, const StartNamespaces& na
   return StartVerdict{found.owned, found.ours};
 }
 
-Result<> check_draft(const Layout& layout, const Record& record) {
+Result<> check_draft(const Layout& layout, const ContainerConfig& config) {
   bool joins = std::any_of(kernel::kNamespaces.begin(), kernel::kNamespaces.end(), [&](const kernel::NsInfo& info) {
-    NsMode mode = record.config.ns(info.kind).mode;
+    NsMode mode = config.ns(info.kind).mode;
     return mode != NsMode::Private && mode != NsMode::Host;
   });
   if (!joins && !kernel::host_facts().unprivileged) return {};
+  Record record;
+  record.config = config;
+  record.name = config.name;
+  record.id = random_id();
   auto namespaces = find_namespaces(layout, record, false);
   if (!namespaces) return {};
   TRY(check_start(record, *namespaces));

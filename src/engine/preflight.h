@@ -14,6 +14,6 @@ struct StartVerdict {
 // Denied with the reason and the least change that would allow it.
 Result<StartVerdict> check_start(const Record& record, const StartNamespaces& namespaces);
 // Of a container that has no record yet. What cannot be told before it has one is left to its start.
-Result<> check_draft(const Layout& layout, const Record& record);
+Result<> check_draft(const Layout& layout, const ContainerConfig& config);
 
 }  // namespace hull::engine

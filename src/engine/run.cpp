@@ -136,6 +136,7 @@ Result<Outcome> Engine::create(const ContainerConfig& config, const RunOptions& 
 Result<Outcome> Engine::run(const ContainerConfig& config, const RunOptions& options) const {
   Layout layout{root_, run_};
   TRY(DetachKeys::parse(options.attach.detach_keys));
+  TRY(check_draft(layout, config));
   bool starts = !options.dry_run && !options.teach;
   kernel::EarlyNet early_net = starts && wants_early_net(config) ? kernel::EarlyNet::start() : kernel::EarlyNet();
   Draft draft = TRY(draft_container(layout, config));
@@ -144,7 +145,6 @@ Result<Outcome> Engine::run(const ContainerConfig& config, const RunOptions& opt
     outcome.text = TRY(describe_start(layout, draft, options.teach));
     return outcome;
   }
-  TRY(check_draft(layout, draft.record));
   std::optional<Created> created = TRY(create_with_cidfile(layout, std::move(draft), options.cidfile, true));
   Record record = std::move(created->record);
   outcome.id = record.id;

@@ -133,8 +133,7 @@ static Result<> add_mount(Compiler& c, const oci::Mount& mount) {
     add_cgroup_mount(c, mount, options);
   } else {
     Step& step = c.add(StepKind::MountFs, {mount.destination, mount.type, mount.source});
-    for (std::string& data : options.data)
-      if (!(mount.type == "devpts" && data == "gid=5" && c.facts.unprivileged)) step.texts.push_back(std::move(data));  // not mapped
+    for (std::string& data : options.data) step.texts.push_back(std::move(data));
     step.numbers[0] = options.set;
     step.numbers[5] = clean_path(mount.destination) == "/proc";
   }
