@@ -99,7 +99,7 @@ const std::span<const Option> kRunOptions = kOptions;
 
 Result<engine::RunInputs> gather_run_inputs(const engine::RunArgs& args) {
   engine::RunInputs inputs;
-  if (kernel::host_facts().unprivileged) inputs.ordinary_user = {::geteuid(), ::getegid()};
+  if (kernel::is_unprivileged()) inputs.ordinary_user = {::geteuid(), ::getegid()};
   for (const std::string& path : args.env_file) TRY(read_into(inputs.files, path));
   for (const std::string& path : args.label_file) TRY(read_into(inputs.files, path));
   for (const std::string& option : args.security_opt) {

@@ -121,7 +121,7 @@ Result<sandbox::LaunchPlan> plan_exec(const Target& target, const ExecOptions& o
   sandbox::ExecPlanOptions plan_options;
   plan_options.join_target = TRY(sandbox::differing_namespaces(target.standing.state.pid));
   plan_options.cgroup_file_count = cgroup_files;
-  plan_options.setgroups_refused = kernel::host_facts().unprivileged && (plan_options.join_target & CLONE_NEWUSER) != 0;
+  plan_options.setgroups_refused = kernel::is_unprivileged() && (plan_options.join_target & CLONE_NEWUSER) != 0;
   if (!options.privileged) {
     auto [filter, flags] = TRY(container_seccomp(target.record));
     plan_options.seccomp_filter = std::move(filter);

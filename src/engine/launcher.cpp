@@ -307,7 +307,7 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
 bool wants_early_net(const ContainerConfig& config) {
   for (const kernel::NsInfo& info : kernel::kNamespaces)
     if (config.ns(info.kind).mode != NsMode::Private && config.ns(info.kind).mode != NsMode::Host) return false;
-  return config.ns(NsKind::Net).mode == NsMode::Private && config.ns(NsKind::User).mode == NsMode::Host && !kernel::host_facts().unprivileged;
+  return config.ns(NsKind::Net).mode == NsMode::Private && config.ns(NsKind::User).mode == NsMode::Host && !kernel::is_unprivileged();
 }
 
 Result<std::string> find_shim() {

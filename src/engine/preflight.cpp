@@ -28,6 +28,7 @@ ns::Join find_join(const kernel::NsInfo& info, const std::string& path, std::str
   join.kind = info.kind;
   join.name = std::move(name);
   join.error = fd.error().text();
+  if (fd.error().kind() == ErrorKind::Denied) join.error += "\nrun as root, or as the user whose process it is";
   return join;
 }
 
@@ -38,7 +39,7 @@ bool asks_for_limits(const Limits& limits) {
 }
 
 Result<> check_limits(const Record& record) {
-  if (!kernel::host_facts().unprivileged || !asks_for_limits(record.config.limits) || host_cgroups() != nullptr) return {};
+  if (!kernel::is_unprivileged() || !asks_for_limits(record.config.limits) || host_cgroups() != nullptr) return {};
   return fail(Error(ErrorKind::Denied, "limits need a cgroup, and none here is ours to write to").with_remedy("leave the limits out, or run as root"));
 }
 
@@ -46,7 +47,7 @@ Result<> check_limits(const Record& record) {
 
 Result<StartVerdict> check_start(const Record& record, const StartNamespaces& namespaces) {
   bool joins = std::any_of(namespaces.paths.begin(), namespaces.paths.end(), [](const std::string& path) { return !path.empty(); });
-  if (!joins && !kernel::host_facts().unprivileged) return StartVerdict{};
+  if (!joins && !kernel::is_unprivileged()) return StartVerdict{};
   TRY(check_limits(record));
   ns::JoinRequest request;
   request.joiner = ns::gather_joiner();
@@ -73,7 +74,7 @@ Result<> check_draft(const Layout& layout, const ContainerConfig& config) {
     NsMode mode = config.ns(info.kind).mode;
     return mode != NsMode::Private && mode != NsMode::Host;
   });
-  if (!joins && !kernel::host_facts().unprivileged) return {};
+  if (!joins && !kernel::is_unprivileged()) return {};
   Record record;
   record.config = config;
   record.name = config.name;

@@ -130,7 +130,7 @@ class Finder {
 
  private:
   // An ordinary user may not mount, so nothing is kept for him: who shares needs a target that runs, as with docker.
-  static bool may_pin() { return !kernel::host_facts().unprivileged; }
+  static bool may_pin() { return !kernel::is_unprivileged(); }
   std::string& path(NsKind kind) { return found_.paths[static_cast<size_t>(kind)]; }
   const NamespaceSpec& spec(NsKind kind) const { return record_.config.ns(kind); }
 

@@ -105,7 +105,7 @@ Result<> end_cgroup(const Record& record, std::optional<uint64_t> oom_kills_befo
 kernel::Cgroups* host_cgroups() {
   static std::unique_ptr<kernel::Cgroups> cgroups = [] {
     // An ordinary user has none that he may write to: his containers go without, as on a host without cgroups.
-    auto opened = kernel::host_facts().unprivileged ? fail(ErrorKind::Denied, "") : kernel::Cgroups::open();
+    auto opened = kernel::is_unprivileged() ? fail(ErrorKind::Denied, "") : kernel::Cgroups::open();
     return opened ? std::move(*opened) : nullptr;
   }();
   return cgroups.get();

@@ -51,7 +51,7 @@ bool lacks_setgid() {
 
 HostFacts probe() {
   HostFacts facts;
-  facts.unprivileged = lacks_setgid();
+  facts.unprivileged = is_unprivileged();
   facts.has_mqueue = path_exists("/dev/mqueue");
   if (auto mounts = read_file("/proc/self/mountinfo"))
     for (std::string_view line : split_lines(*mounts)) note_cgroup_mount(line, facts);
@@ -65,6 +65,11 @@ HostFacts probe() {
 }
 
 }  // namespace
+
+bool is_unprivileged() {
+  static const bool unprivileged = lacks_setgid();
+  return unprivileged;
+}
 
 const HostFacts& host_facts() {
   static const HostFacts facts = probe();

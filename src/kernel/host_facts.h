@@ -14,12 +14,14 @@ struct HostFacts {
   // v1 hierarchies as (directory under /sys/fs/cgroup, mount option): ("cpu", "cpu"), ("systemd", "none,name=systemd")
   std::vector<std::pair<std::string, std::string>> cgroup_v1;
   bool in_user_namespace = false;  // we are not in the initial one: mknod and some mounts are refused
-  bool unprivileged = false;       // without CAP_SETGID: id maps of one id, and setgroups is given up for them
+  bool unprivileged = false;       // see is_unprivileged()
   bool has_mqueue = false;         // /dev/mqueue is there to be bound
   int last_capability = 40;
 };
 
 // Reads them from /proc; never fails (an unreadable file leaves the conservative value).
 const HostFacts& host_facts();
+// Without CAP_SETGID: an ordinary user, whose id maps hold one id and give setgroups up. Probed apart: it costs nothing.
+bool is_unprivileged();
 
 }  // namespace hull::kernel

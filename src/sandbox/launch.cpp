@@ -102,7 +102,7 @@ bool enters_user_namespace(const LaunchPlan& plan) {
 
 // An ordinary user writes the maps of a process that is dumpable, or not at all (init/main.cpp).
 bool maps_as_user(const LaunchPlan& plan) {
-  return kernel::host_facts().unprivileged && (plan.new_namespaces & CLONE_NEWUSER) != 0;
+  return kernel::is_unprivileged() && (plan.new_namespaces & CLONE_NEWUSER) != 0;
 }
 
 int init_body(void* context) {

@@ -96,6 +96,42 @@ struct Refusal {
   const char* text;
 };
 
+// "bind:/sys" for what is bound to the destination, "fs" for a mount of its own, "none".
+std::string mounted(const LaunchPlan& plan, std::string_view destination) {
+  for (const Step& step : plan.steps) {
+    if (step.texts.empty() || step.texts[0] != destination) continue;
+    if (step.kind == StepKind::MountBind) return "bind:" + step.texts[1];
+    if (step.kind == StepKind::MountFs || step.kind == StepKind::MountCgroup1) return "fs";
+  }
+  return "none";
+}
+
+// In a user namespace of its own, with the host's namespaces, or joined ones, of four kinds.
+std::vector<std::string> mounted_with(const char* path, uint64_t owned, bool has_mqueue) {
+  oci::Spec spec = typical_spec();
+  spec.hostname.clear();
+  spec.linux_.namespaces = {{"user", ""}, {"mount", ""}};
+  spec.linux_.uid_mappings = spec.linux_.gid_mappings = {{0, 1000, 1}};
+  if (*path != '\0')
+    for (const char* kind : {"network", "ipc", "cgroup", "pid"}) spec.linux_.namespaces.push_back({kind, path});
+  spec.mounts.push_back({"/dev/mqueue", "mqueue", "mqueue", {}, {}, {}});
+  kernel::HostFacts host = hybrid_host();
+  host.has_mqueue = has_mqueue;
+  PlanOptions options;
+  options.owned_namespaces = owned;
+  auto plan = compile_plan(spec, host, options);
+  EXPECT_TRUE(plan);
+  return {mounted(*plan, "/sys"), mounted(*plan, "/dev/mqueue"), mounted(*plan, "/sys/fs/cgroup"), mounted(*plan, "/proc")};
+}
+
+TEST(CompilePlan, WhatItsUserNamespaceDoesNotOwnIsTheHostsMountOrLeftOut) {
+  using Mounts = std::vector<std::string>;
+  EXPECT_EQ(mounted_with("", 0, true), (Mounts{"bind:/sys", "bind:/dev/mqueue", "bind:/sys/fs/cgroup", "bind:/proc"}));
+  EXPECT_EQ(mounted_with("", 0, false)[1], "none") << "a host without /dev/mqueue";
+  EXPECT_EQ(mounted_with("/x", 0, true), (Mounts{"bind:/sys", "none", "none", "bind:/proc"})) << "the host's would show another one's";
+  EXPECT_EQ(mounted_with("/x", CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWCGROUP | CLONE_NEWPID, true), (Mounts{"fs", "fs", "fs", "fs"}));
+}
+
 TEST(CompilePlan, RefusesWhatItCannotApplyAndNamesIt) {
   const Refusal refusals[] = {
       {"unknown namespace", [](oci::Spec& s) { s.linux_.namespaces.push_back({"net", ""}); }, "unknown type \"net\""},

@@ -238,7 +238,7 @@ def test_ordinary_path_of_roots():
         from lib import isolate
         isolate.umount(path)
     with outsider("net") as of:
-        user.is_refused([f"--net=ns:{of('net')}"], "Permission denied")
+        user.is_refused([f"--net=ns:{of('net')}"], "Permission denied; run as root, or as the user whose process it is")
 
 
 def test_ordinary_name():
