@@ -13,6 +13,7 @@
 #include "engine/names.h"
 #include "engine/preflight.h"
 #include "engine/state.h"
+#include "kernel/host_facts.h"
 
 namespace hull::engine {
 namespace {
@@ -118,6 +119,7 @@ Result<StartFacts> gather_facts(const Layout& layout, const Record& record, cons
   StartVerdict verdict = TRY(check_start(record, facts.namespaces));
   facts.owned_namespaces = verdict.owned;
   facts.oci.ours = verdict.ours;
+  facts.oci.in_user_namespace = kernel::host_facts().in_user_namespace;
   facts.oci.join_paths = facts.namespaces.paths;
   facts.oci.uid_map = facts.namespaces.uid_map;
   facts.oci.gid_map = facts.namespaces.gid_map;

@@ -51,7 +51,7 @@ void add_sysctls(const ContainerConfig& config, const OciFacts& facts, oci::Linu
   bool own_net = net == NsMode::Private || promised;
   if (own_net) linux_.sysctl["net.ipv4.ip_unprivileged_port_start"] = "0";
   // KERNEL: ids that are not mapped are refused (EINVAL); ping_group_range in net/ipv4/sysctl_net_ipv4.c.
-  if (own_net && config.ns(NsKind::User).mode == NsMode::Host) linux_.sysctl["net.ipv4.ping_group_range"] = "0 2147483647";
+  if (own_net && config.ns(NsKind::User).mode == NsMode::Host && !facts.in_user_namespace) linux_.sysctl["net.ipv4.ping_group_range"] = "0 2147483647";
   for (const auto& [name, value] : config.sysctl) linux_.sysctl[name] = value;
 }
 

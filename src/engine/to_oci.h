@@ -27,6 +27,7 @@ struct OciFacts {
   std::vector<std::string> device_access;                   // "rwm" of each
   std::vector<std::string> thermal_throttle;                // directories of the CPUs that have them
   kernel::CapMask capabilities = kernel::kAllCapabilities;  // this host's
+  bool in_user_namespace = false;                           // we are: not every id is mapped
   uint64_t nofile_hard_limit = 524288;                      // ours: without CAP_SYS_RESOURCE nothing can exceed it
   uint16_t rows = 0, columns = 0;                           // of the caller's terminal
 };

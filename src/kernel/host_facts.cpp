@@ -49,6 +49,9 @@ bool lacks_setgid() {
   return ::syscall(SYS_capget, &header, data) != 0 || (data[0].effective & 1u << kSetgid) == 0;
 }
 
+// The user namespace of an ordinary user (unshare -r), in which root is he alone.
+bool setgroups_is_denied() { return read_file("/proc/self/setgroups").value_or("").starts_with("deny"); }
+
 HostFacts probe() {
   HostFacts facts;
   facts.unprivileged = is_unprivileged();
@@ -67,7 +70,7 @@ HostFacts probe() {
 }  // namespace
 
 bool is_unprivileged() {
-  static const bool unprivileged = lacks_setgid();
+  static const bool unprivileged = lacks_setgid() || setgroups_is_denied();
   return unprivileged;
 }
 

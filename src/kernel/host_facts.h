@@ -21,7 +21,7 @@ struct HostFacts {
 
 // Reads them from /proc; never fails (an unreadable file leaves the conservative value).
 const HostFacts& host_facts();
-// Without CAP_SETGID: an ordinary user, whose id maps hold one id and give setgroups up. Probed apart: it costs nothing.
+// Without CAP_SETGID, or in a user namespace that gave setgroups up: an ordinary user, whose id maps hold one id.
 bool is_unprivileged();
 
 }  // namespace hull::kernel

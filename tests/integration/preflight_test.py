@@ -4,7 +4,7 @@ import contextlib
 import os
 
 from lib.hull import (SPARE_UID, background, busybox_rootfs, check, contains, equal, eventually, hull, lacks, namespace_of,
-                      scratch)
+                      readable_copy, run, scratch)
 
 KINDS = ("user", "cgroup", "ipc", "uts", "net", "pid", "mnt", "time")
 UNSHARE = {"user": "-Ur", "cgroup": "-C", "ipc": "-i", "uts": "-u", "net": "-n", "pid": "-pf", "time": "-T"}
@@ -258,6 +258,13 @@ def test_an_ordinary_user_goes_without_limits_unless_he_asks():
         user.hull("stop", "-t", "0", "db").ok()
         user.start("cell", "--userns=container:db").fails(125, "non running container").one_line_error()
         user.hull("rm", "cell")
+
+
+def test_root_of_an_ordinary_users_own_user_namespace_is_an_ordinary_user():
+    user = Person(SPARE_UID)
+    env = {"HULL_ROOT": f"{user.home}/root", "HULL_RUN": f"{user.home}/run"}
+    for option in ("--net=none", "--net=host", "--userns=host", "--userns=private"):
+        run("unshare", "-Urm", readable_copy(), "run", "--rm", option, *user.root, "id", "-u", user=SPARE_UID, env=env, cwd="/").ok().out_is("0\n")
 
 
 # ---- nsenter
