@@ -10,9 +10,9 @@ constexpr const char* kNamespaces = "Namespace Commands";
 constexpr const char* kOther = "Commands";
 
 constexpr Command kNsCommands[] = {
-    {&kNsDiffSyntax, kOther, run_ns_diff},
-    {&kNsLsSyntax, kOther, run_ns_ls},
-    {&kNsShowSyntax, kOther, run_ns_show},
+    {&kNsCreateSyntax, kOther, run_ns_create}, {&kNsDiffSyntax, kOther, run_ns_diff},     {&kNsLsSyntax, kOther, run_ns_ls},
+    {&kNsPinSyntax, kOther, run_ns_pin},       {&kNsPruneSyntax, kOther, run_ns_prune},   {&kNsRenameSyntax, kOther, run_ns_rename},
+    {&kNsRmSyntax, kOther, run_ns_rm},         {&kNsShowSyntax, kOther, run_ns_show},     {&kNsUnpinSyntax, kOther, run_ns_unpin},
 };
 
 // The same commands under docker's other spelling; names that differ there have a Syntax of their own.

@@ -29,7 +29,14 @@ extern const Syntax kInspectSyntax, kInfoSyntax;
 int run_inspect(const Invocation& call);
 int run_info(const Invocation& call);
 
-extern const Syntax kNsSyntax, kNsShowSyntax, kNsDiffSyntax;
+extern const Syntax kNsSyntax, kNsShowSyntax, kNsDiffSyntax, kNsCreateSyntax, kNsPinSyntax, kNsUnpinSyntax, kNsRenameSyntax, kNsRmSyntax,
+    kNsPruneSyntax;
+int run_ns_create(const Invocation& call);
+int run_ns_pin(const Invocation& call);
+int run_ns_unpin(const Invocation& call);
+int run_ns_rename(const Invocation& call);
+int run_ns_rm(const Invocation& call);
+int run_ns_prune(const Invocation& call);
 int run_ns_show(const Invocation& call);
 int run_ns_diff(const Invocation& call);
 

@@ -15,6 +15,7 @@ static std::string process_name(pid_t pid) {
 
 OwnerLabels::OwnerLabels() {
   auto engine = engine::Engine::open();
+  if (engine) store_ = engine->run_directory() + "/ns";
   auto running = engine ? engine->running() : Result<std::vector<engine::Engine::Label>>();
   if (!running) return;
   for (const engine::Engine::Label& label : *running)
@@ -37,7 +38,21 @@ std::string OwnerLabels::of(const ns::Namespace& space) const {
   if ((space.inode >= kFirst && space.inode <= kLast) || space.inode == kernel::ns_inode(1, space.kind)) return "host";
   if (space.pid != 0) return of(space.pid);
   if (space.holder != 0) return format("{} of {}", ns::hold_name(space.hold), of(space.holder));
-  return space.mounts.empty() ? "-" : "mount " + escape_controls(space.mounts.front());
+  return space.mounts.empty() ? "-" : of_mount(space.mounts.front());
+}
+
+// Of a pin of ours: the container or the name that keeps it.
+std::string OwnerLabels::of_mount(const std::string& path) const {
+  std::string_view rest = path;
+  if (!store_.empty() && path.starts_with(store_ + "/")) {
+    rest.remove_prefix(store_.size() + 1);
+    std::string name(rest.substr(0, rest.find('/')));
+    if (!name.starts_with("@")) return "ns " + name;
+    auto engine = engine::Engine::open();
+    auto container = engine ? engine->inspect(name.substr(1)) : fail(std::move(engine).error());
+    if (container) return format("container {} (not running)", container->record.name);
+  }
+  return "mount " + escape_controls(path);
 }
 
 namespace {
@@ -63,7 +78,7 @@ Result<std::optional<NsTarget>> find_container(const engine::Engine& engine, std
 }
 
 std::optional<NsTarget> find_kept(const engine::Engine& engine, std::string_view name) {
-  ns::PinStore store(engine.run_directory(), "");
+  ns::PinStore store(engine.run_directory(), "", {});
   if (!ns::check_pin_name(name) || !store.exists(name)) return std::nullopt;
   NsTarget target;
   target.label = "ns " + std::string(name);
@@ -84,6 +99,14 @@ Result<NsTarget> find_inode(uint64_t number) {
 }
 
 }  // namespace
+
+std::string namespace_file(std::string_view text, kernel::NsKind kind) {
+  std::string file(text);
+  if (file.find('/') != std::string::npos || path_exists(file) || !ns::check_pin_name(file)) return file;
+  auto engine = engine::Engine::open();
+  ns::PinStore store(engine ? engine->run_directory() : "", "", {});
+  return store.live(file, kind) ? store.path(file, kind) : file;
+}
 
 Result<NsTarget> find_ns_target(std::string_view text) {
   bool kept_only = text.starts_with("ns:");

@@ -27,6 +27,8 @@ struct NsTarget {
 
 // Containers win over names, names over numbers; "ns:NAME" is a name only.
 Result<NsTarget> find_ns_target(std::string_view text);
+// A file given as a namespace: that path, or where no such file is and a name is kept, its pin.
+std::string namespace_file(std::string_view text, kernel::NsKind kind);
 // Whose a process is: "container NAME" for ours, another engine's container or a systemd unit by its cgroup, else
 // "process N (NAME)". Our containers are looked up once.
 class OwnerLabels {
@@ -37,6 +39,8 @@ class OwnerLabels {
   std::string of(const ns::Namespace& space) const;
 
  private:
+  std::string of_mount(const std::string& path) const;
+  std::string store_;
   std::map<uint64_t, std::string> names_;  // mount namespace's inode to the container's name
 };
 

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "cli/commands.h"
+#include "cli/ns_target.h"
 #include "engine/engine.h"
 #include "ns/id_map.h"
 #include "ns/nsenter.h"
@@ -17,7 +18,7 @@ EnterRequest& request_of(void* target) { return *static_cast<EnterRequest*>(targ
 
 template <NsKind kind>
 Result<> add_kind(void* target, const Option&, std::optional<std::string_view> value) {
-  if (value) request_of(target).files[kind] = std::string(*value);
+  if (value) request_of(target).files[kind] = namespace_file(*value, kind);
   else request_of(target).flags |= kernel::ns_info(kind).clone_flag;
   return {};
 }

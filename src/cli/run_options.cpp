@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "engine/named.h"
 #include "kernel/host_facts.h"
 
 namespace hull::cli {
@@ -93,6 +94,15 @@ Result<> read_into(std::map<std::string, std::string>& files, const std::string&
   return {};
 }
 
+// `--ns lab`: the kinds that the set has.
+Result<> look_up_named(const std::string& entry, engine::RunInputs& inputs) {
+  if (entry.find('=') != std::string::npos || !ns::check_pin_name(entry)) return {};
+  engine::Engine engine = TRY(engine::Engine::open());
+  ns::PinSet set = TRY(engine::NamedNamespaces(engine).load(entry));
+  for (const ns::Pin& pin : set.pins) inputs.named[entry].push_back(pin.kind);
+  return {};
+}
+
 }  // namespace
 
 const std::span<const Option> kRunOptions = kOptions;
@@ -106,6 +116,8 @@ Result<engine::RunInputs> gather_run_inputs(const engine::RunArgs& args) {
     std::string path = option.starts_with("seccomp=") ? option.substr(8) : "";
     if (!path.empty() && path != "unconfined" && path != "builtin") TRY(read_into(inputs.files, path));
   }
+  for (const std::string& list : args.ns)
+    for (const std::string& entry : split(list, ',')) TRY(look_up_named(entry, inputs));
   for (char** entry = environ; *entry != nullptr; ++entry) inputs.environment.emplace_back(*entry);
   if (char* here = ::getcwd(nullptr, 0)) {
     inputs.working_directory = here;

@@ -172,9 +172,14 @@ Result<> set_mounts(Maker& m) {
 
 Result<> apply_ns_entry(Maker& m, std::string_view entry) {
   size_t equals = entry.find('=');
+  if (auto set = m.inputs.named.find(entry); set != m.inputs.named.end()) {
+    for (NsKind of : set->second)
+      if (of != NsKind::Mnt) m.config.ns(of) = {NsMode::Named, std::string(entry), "ns:" + std::string(entry)};
+    return {};
+  }
   auto kind = kernel::ns_kind_from_name(entry.substr(0, equals));
   if (equals == std::string_view::npos || !kind)
-    return invalid(format("--ns: invalid entry '{}'; write KIND=SPEC with KIND one of mnt, uts, ipc, net, pid, user, cgroup, time", entry));
+    return invalid(format("--ns: invalid entry '{}'; write KIND=SPEC with KIND one of mnt, uts, ipc, net, pid, user, cgroup, time, or a name of hull ns create", entry));
   std::string_view spec = entry.substr(equals + 1);
   bool offset = *kind == NsKind::Time && !spec.empty() && (spec[0] == '+' || spec[0] == '-');
   if (!offset) {

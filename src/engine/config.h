@@ -53,6 +53,7 @@ struct RunInputs {
   std::map<std::string, std::string> files;  // text of each env file, label file and seccomp profile, by path as given
   std::vector<std::string> environment;      // the caller's, for `-e NAME`
   std::string working_directory = "/";       // for `-v ./x:/y`
+  std::map<std::string, std::vector<kernel::NsKind>, std::less<>> named;  // the kinds of each named set that --ns names
   unsigned cpu_count = 0;                    // 0: --cpus is not checked against it
   std::optional<std::pair<uint32_t, uint32_t>> ordinary_user;  // uid and gid of a caller who may only map himself
 };

@@ -277,6 +277,7 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
   Result<> released = check_targets(prepared.facts);
   // The limits are set while hull-init builds the mounts: before it is released there is nothing to limit but itself.
   if (released && group) released = group->apply(limits);
+  launched.wait_namespaces();
   if (released) released = note_running(layout, record, launched, oom_kills);
   std::vector<ns::NamedFd> kept;
   if (released) {

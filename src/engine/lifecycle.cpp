@@ -182,7 +182,7 @@ Result<> Engine::rename(std::string_view container, std::string_view new_name) c
   Record record = TRY(records.load(place));
   std::string old_name = record.name;
   TRY(records.rename(record, new_name));
-  return rename_target(records.layout(), old_name, record.name);
+  return rename_target(records.layout(), old_name, record);
 }
 
 Result<int> Engine::wait(std::string_view container, WaitCondition condition) const {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cerrno>
 #include <memory>
 #include <set>
@@ -16,6 +17,7 @@
 #include "engine/share_index.h"
 #include "engine/state.h"
 #include "kernel/host_facts.h"
+#include "ns/ip_netns.h"
 
 namespace hull::engine {
 namespace {
@@ -352,7 +354,11 @@ Result<> keep_more(const ns::PinStore& store, const std::string& name, const std
 
 }  // namespace
 
-ns::PinStore pin_store(const Layout& layout) { return ns::PinStore(layout.run, boot_id()); }
+ns::PinStore pin_store(const Layout& layout) {
+  return ns::PinStore(layout.run, boot_id(), [](const ns::PinSet& set) {
+    if (auto pidfd = find_process({set.holder, set.holder_identity})) (void)send_signal(*pidfd, SIGKILL);
+  });
+}
 
 std::string kept_name(std::string_view id) { return "@" + std::string(id); }
 
@@ -372,6 +378,7 @@ Result<> keep(const Layout& layout, const Record& record, const StartNamespaces&
   if (opened.empty()) return {};
   ns::PinStore store = pin_store(layout);
   std::string name = kept_name(record.id);
+  ns::publish_net(record.name, store.path(name, NsKind::Net));
   if (store.exists(name)) return keep_more(store, name, opened);
   ns::PinSet set;
   set.name = std::move(name);
@@ -397,13 +404,19 @@ Result<> forget(const Layout& layout, const Record& record) {
   const auto& specs = record.config.namespaces;
   bool shares = std::any_of(specs.begin(), specs.end(), [](const NamespaceSpec& ns) { return ns.mode == NsMode::Container; });
   if (shares) ShareIndex(store.directory()).drop(record.id);
+  if (store.exists(kept_name(record.id))) ns::withdraw_net(record.name, store.path(kept_name(record.id), NsKind::Net));
   TRY(store.remove(kept_name(record.id)));
-  if (shares) store.sweep({});
+  if (shares) store.sweep();
   return {};
 }
 
 // Those who share with it by its name go on doing so.
-Result<> rename_target(const Layout& layout, const std::string& from, const std::string& to) {
+Result<> rename_target(const Layout& layout, const std::string& from, const Record& renamed) {
+  const std::string& to = renamed.name;
+  if (std::string pin = pin_store(layout).path(kept_name(renamed.id), NsKind::Net); path_exists(pin)) {
+    ns::withdraw_net(from, pin);
+    ns::publish_net(to, pin);
+  }
   Records records(layout);
   for (const Place& place : records.all()) {
     auto refers = [&](const NamespaceSpec& ns) { return ns.mode == NsMode::Container && ns.target == from; };
@@ -430,7 +443,8 @@ void sweep_kept(const Layout& layout) {
   });
   for (const std::string& id : store.kept())
     if (!path_exists(layout.record_directory(id, false)) && !path_exists(layout.record_directory(id, true))) (void)store.remove(kept_name(id));
-  store.sweep({});
+  store.sweep();
+  ns::sweep_published(store.directory());
 }
 
 void look_at_namespaces(const Layout& layout, const std::string& id, pid_t pid, Container& container) {

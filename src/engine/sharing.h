@@ -52,7 +52,8 @@ Result<> keep(const Layout& layout, const Record& record, const StartNamespaces&
 void keep_missing(const Layout& layout, const Record& record, pid_t pid);
 // At the container's removal: its pins and its entries in the indexes.
 Result<> forget(const Layout& layout, const Record& record);
-Result<> rename_target(const Layout& layout, const std::string& from, const std::string& to);
+// `record` bears its new name already.
+Result<> rename_target(const Layout& layout, const std::string& from, const Record& record);
 bool keeps(const Layout& layout, std::string_view id, kernel::NsKind kind);
 // Entries of sharers that are gone, in every index; half-made sets.
 void sweep_kept(const Layout& layout);

@@ -2,6 +2,7 @@
 #include "engine/specs.h"
 
 #include "base/text.h"
+#include "ns/pins.h"
 #include "kernel/capabilities.h"
 
 namespace hull::engine {
@@ -70,8 +71,12 @@ Result<NamespaceSpec> parse_namespace(kernel::NsKind kind, std::string_view spec
     TRY(target("container:"));
   } else if (spec.starts_with("ns:")) {
     TRY(target("ns:"));
-    parsed.mode = NsMode::Path;
-    if (!parsed.target.starts_with('/')) return fail(ErrorKind::Invalid, format("{}: {}: the path of a namespace must be absolute", flag, spec));
+    parsed.mode = parsed.target.starts_with('/') ? NsMode::Path : NsMode::Named;
+    if (parsed.mode == NsMode::Named) TRY_CONTEXT(ns::check_pin_name(parsed.target), flag);
+  } else if (flag == "--ns" && ns::check_pin_name(spec)) {
+    parsed.mode = NsMode::Named;
+    parsed.target = parsed.text;
+    parsed.text = "ns:" + parsed.text;
   } else if (kind == kernel::NsKind::Net && (spec == "bridge" || spec == "default")) {
     return fail(ErrorKind::Unsupported, format("{}: network {} not found: bridged networks are not supported; use none, host, container:NAME or ns:PATH", flag, spec));
   } else {

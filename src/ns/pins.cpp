@@ -88,13 +88,6 @@ void put_pin(PinSet& set, Pin pin) {
   std::sort(set.pins.begin(), set.pins.end(), [](const Pin& a, const Pin& b) { return a.kind < b.kind; });
 }
 
-// Everything of a set that has no name any more.
-Result<> destroy(const std::string& directory, const PinStore::EndHolder& end) {
-  if (auto set = read_record(directory); set && set->holder > 0 && end) end(*set);
-  for (const kernel::NsInfo& info : kernel::kNamespaces) unmount_pin(directory + "/" + info.name);
-  return remove_tree(directory);
-}
-
 std::string nameless() { return "." + random_id().substr(0, 16); }
 
 }  // namespace
@@ -190,17 +183,25 @@ Result<Fd> PinStore::work_in() const {
   return fail(ErrorKind::Conflict, directory_ + ": its mount comes and goes; is another program unmounting it?");
 }
 
-Result<PinSet> PinStore::create(PinSet set, const std::vector<NamedFd>& namespaces) const {
+// Everything of a set that has no name, or none any more.
+Result<> PinStore::destroy(const std::string& directory) const {
+  if (auto set = read_record(directory); set && set->holder > 0 && end_) end_(*set);
+  for (const kernel::NsInfo& info : kernel::kNamespaces) unmount_pin(directory + "/" + info.name);
+  return remove_tree(directory);
+}
+
+Result<PinSet> PinStore::create(PinSet set, const std::vector<NamedFd>& namespaces, const std::function<Result<>()>& before_naming) const {
   Fd lock = TRY(work_in());
   std::string draft = directory_ + "/" + nameless(), place = directory_ + "/" + set.name;
   if (path_exists(place)) return fail(ErrorKind::Exists, format("namespace name \"{}\" is already in use; hull ns rm {}, or choose another", set.name, set.name));
   if (::mkdir(draft.c_str(), 0711) != 0) return fail_errno("mkdir", draft);
   Undo undo;
-  undo.add([&] { (void)destroy(draft, {}); });
+  undo.add([&] { (void)destroy(draft); });
   set.boot_id = boot_id_;
   for (const NamedFd& named : namespaces) put_pin(set, describe(named));
   TRY(write_record(draft, set));
   for (const NamedFd& named : namespaces) TRY(mount_pin(named.fd, draft + "/" + kernel::ns_info(named.kind).name));
+  if (before_naming) TRY(before_naming());
   if (::renameat2(AT_FDCWD, draft.c_str(), AT_FDCWD, place.c_str(), RENAME_NOREPLACE) != 0) {
     if (errno == EEXIST) return fail(ErrorKind::Exists, format("namespace name \"{}\" is already in use", set.name));
     return fail_errno("rename", place);
@@ -241,7 +242,7 @@ Result<> PinStore::rename(std::string_view from, std::string_view to) const {
   return fail_errno("rename", old_place);
 }
 
-Result<> PinStore::remove(std::string_view name, const EndHolder& end) const {
+Result<> PinStore::remove(std::string_view name) const {
   if (!exists(name)) return {};
   {
     Fd lock = TRY(work_in());
@@ -250,9 +251,9 @@ Result<> PinStore::remove(std::string_view name, const EndHolder& end) const {
       if (errno == ENOENT) return {};
       return fail_errno("rename", place);
     }
-    TRY(destroy(dying, end));
+    TRY(destroy(dying));
   }
-  sweep(end);
+  sweep();
   return {};
 }
 
@@ -299,13 +300,13 @@ std::optional<uint64_t> PinStore::live(std::string_view name, NsKind kind) const
   return identity ? std::optional(identity->inode) : std::nullopt;
 }
 
-void PinStore::sweep(const EndHolder& end) const {
+void PinStore::sweep() const {
   auto place = mount_place(AT_FDCWD, directory_.c_str(), AT_SYMLINK_NOFOLLOW);
   if (!place || !place->is_root) return;
   auto alone = lock_directory(directory_, LOCK_EX | LOCK_NB);
   if (!alone || !still_there(*alone, directory_)) return;  // somebody is at work: the next one sweeps
   for (const std::string& name : entries())
-    if (name[0] == '.') (void)destroy(directory_ + "/" + name, end);
+    if (name[0] == '.') (void)destroy(directory_ + "/" + name);
   if (entries().empty()) ::umount2(directory_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
 }
 

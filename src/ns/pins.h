@@ -55,23 +55,24 @@ struct NamedFd {
 
 class PinStore {
  public:
-  // `run` is HULL_RUN, `boot_id` this boot's.
-  PinStore(std::string run, std::string boot_id) : directory_(std::move(run) + "/ns"), boot_id_(std::move(boot_id)) {}
+  // `run` is HULL_RUN, `boot_id` this boot's. `end` ends the holder of a set that goes, before its last trace does.
+  using EndHolder = std::function<void(const PinSet&)>;
+  PinStore(std::string run, std::string boot_id, EndHolder end)
+      : directory_(std::move(run) + "/ns"), boot_id_(std::move(boot_id)), end_(std::move(end)) {}
 
   const std::string& directory() const { return directory_; }
   std::string path(std::string_view name, kernel::NsKind kind) const;
   bool exists(std::string_view name) const;
 
   // Makes a set of the namespaces behind the descriptors, whole or not at all. `set` gives name, source, labels and holder;
-  // the pins are filled in. Exists when the name is taken.
-  Result<PinSet> create(PinSet set, const std::vector<NamedFd>& namespaces) const;
+  // the pins are filled in. `before_naming` runs when all is written down but not yet to be seen. Exists when the name
+  // is taken.
+  Result<PinSet> create(PinSet set, const std::vector<NamedFd>& namespaces, const std::function<Result<>()>& before_naming = {}) const;
   // Adds to an existing set, or replaces a kind in it.
   Result<PinSet> add(std::string_view name, const std::vector<NamedFd>& namespaces) const;
   Result<PinSet> load(std::string_view name) const;              // NotFound
   Result<> rename(std::string_view from, std::string_view to) const;
-  // Takes the set away; its holder is ended through `end` before the last trace of it goes. Missing is success.
-  using EndHolder = std::function<void(const PinSet&)>;
-  Result<> remove(std::string_view name, const EndHolder& end = {}) const;
+  Result<> remove(std::string_view name) const;  // missing is success
   Result<> remove_kind(std::string_view name, kernel::NsKind kind) const;
   std::vector<std::string> names() const;                        // users' names, sorted
   std::vector<std::string> kept() const;                         // ids of containers with a set
@@ -80,12 +81,14 @@ class PinStore {
   std::optional<uint64_t> live(std::string_view name, kernel::NsKind kind) const;
 
   // Ends what dead owners left half made or half removed: their mounts, directories and holders. Ends an empty store.
-  void sweep(const EndHolder& end) const;
+  void sweep() const;
 
  private:
   Result<Fd> work_in() const;  // the store's private mount, made if missing, and a shared lock on it
   std::vector<std::string> entries() const;
+  Result<> destroy(const std::string& directory) const;
   std::string directory_, boot_id_;
+  EndHolder end_;
 };
 
 }  // namespace hull::ns

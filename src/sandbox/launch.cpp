@@ -7,6 +7,7 @@
 #include "sandbox/launch.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -394,6 +395,18 @@ Result<bool> Launched::take_message() {
   if (parent_pid_ == 0) (void)reap(pid_);
   control_.reset();
   return fail(std::move(error));
+}
+
+void Launched::wait_namespaces() const {
+  static constexpr std::pair<StepKind, kernel::NsKind> kMadeBySteps[] = {
+      {StepKind::NewCgroupNs, kernel::NsKind::Cgroup}, {StepKind::NewTimeNs, kernel::NsKind::Time}, {StepKind::EnterNetNs, kernel::NsKind::Net}};
+  for (const auto& [step, kind] : kMadeBySteps) {
+    if (std::none_of(plan_->steps.begin(), plan_->steps.end(), [&](const Step& other) { return other.kind == step; })) continue;
+    uint64_t ours = kernel::ns_inode(0, kind).value_or(0);
+    pollfd ended{pidfd_.get(), POLLIN, 0};
+    timespec pause{0, 50000};
+    while (kernel::ns_inode(pid_, kind) == ours && ::ppoll(&ended, 1, &pause, nullptr) == 0) {}
+  }
 }
 
 Result<> Launched::wait_ready() {

@@ -49,6 +49,9 @@ class Launched {
   pid_t pid() const { return pid_; }               // as our pid namespace sees it
   pid_t parent_pid() const { return parent_pid_; } // of ParentProgram, 0 without
   const Fd& pidfd() const { return pidfd_; }
+  // Waits until the process has left our namespaces for those that hull-init makes or enters itself; until then its
+  // links in /proc show ours, which nobody may take for the container's.
+  void wait_namespaces() const;
   // Waits until every step before the release is done: all namespaces are made. For plans with report_ready.
   Result<> wait_ready();
   // Lets the process exec, and waits until it has or a step failed. On failure the error says which step, on what,

@@ -122,6 +122,7 @@ LaunchPlan compile_hold_plan(const HoldOptions& options) {
   }
   if (makes(CLONE_NEWNET)) add(StepKind::Loopback);
   if (makes(CLONE_NEWNS)) add(StepKind::Propagation).numbers[0] = MS_PRIVATE | MS_REC;
+  if (makes(CLONE_NEWNS) && !options.not_in_mounts.empty()) add(StepKind::DetachMounts).texts = {options.not_in_mounts};
   add(StepKind::WaitGo).numbers[0] = 1;
   add(StepKind::Hold);
   return plan;

@@ -85,6 +85,7 @@ struct HoldOptions {
   std::vector<oci::IdMapping> uid_map, gid_map;
   std::map<std::string, oci::TimeOffset> time_offsets;
   bool deny_setgroups = false;
+  std::string not_in_mounts;    // a mount point that a new mount namespace is to do without, or ""
 };
 LaunchPlan compile_hold_plan(const HoldOptions& options);
 

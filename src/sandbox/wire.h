@@ -30,6 +30,7 @@ enum class StepKind : uint32_t {
   BecomeRoot,      // -; uid and gid 0 of the new user namespace
   Loopback,        // -; bring lo up
   Propagation,     // n0: MS_* propagation of the whole tree
+  DetachMounts,    // texts: mount points of the host that this mount namespace is to do without
   RootBind,        // n0: 1 = recursive; texts: source, mount point
   RootOverlay,     // n0: 1 = volatile, n1: 1 = userxattr, n2: 1 = made by hull, came with 'M'; texts: mount point, upper, work, lowers top first
   MountFs,         // n0: MOUNT_ATTR_*, n5: 1 = may stand inside /proc; texts: dst, fs type, source, options…

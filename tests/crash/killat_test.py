@@ -157,6 +157,59 @@ def test_a_promise_killed_at_any_call_leaves_nothing():
     sweep("run", "-d", "--net=container:nobody", "busybox", "sleep", "600")
 
 
+def _store():
+    return os.path.join(environment()["HULL_RUN"], "ns")
+
+
+def _sweep_names(argv, before, wanted):
+    """Kill `hull argv` at each sampled call. One further command later the store holds one of the `wanted` sets of
+    names, whole, and when they are removed nothing else is left: no mount, no holder, no half of a set."""
+    directory = os.path.dirname(scratch())
+    for words in before:
+        hull(*words).ok()
+    total = int(killat(0, *argv)[1])
+    for name in ("lab", "bench"):
+        hull("ns", "rm", "--force", name)
+    clean, wrong = ledger.snapshot(ISOLATED, (directory,)), []
+    for step in sample(total):
+        for words in before:
+            hull(*words).ok()
+        answer = killat(step, *argv)
+        hull("ns", "ls", "-q").ok()
+        names = [name for name in os.listdir(_store()) if name[0] not in "=@"] if os.path.isdir(_store()) else []
+        if sorted(names) not in wanted:
+            wrong.append(f"step {step} {answer[:4]}: names {names}")
+        for name in names:
+            if not name.startswith("."):
+                hull("ns", "show", name).ok()
+                hull("ns", "rm", "--force", name).ok()
+        left = ledger.compare(clean, ISOLATED, (directory,), 2.0)
+        if left:
+            wrong.append(f"step {step} {answer[:4]}: {left[:4]}")
+        if len(wrong) >= 5:
+            break
+    check(not wrong, "after a kill:\n    " + "\n    ".join(wrong))
+
+
+def test_ns_create_is_clean_after_a_kill_at_any_call():
+    _sweep_names(("ns", "create", "net,uts,pid,user,time", "lab"), (), ([], ["lab"]))
+
+
+def test_ns_rm_is_clean_after_a_kill_at_any_call():
+    _sweep_names(("ns", "rm", "lab"), (("ns", "create", "net,pid", "lab"),), ([], ["lab"]))
+
+
+def test_ns_rename_keeps_one_name_after_a_kill_at_any_call():
+    _sweep_names(("ns", "rename", "lab", "bench"), (("ns", "create", "net,uts", "lab"),), (["bench"], ["lab"]))
+
+
+def test_ns_pin_is_clean_after_a_kill_at_any_call():
+    warm()
+    hull("run", "-d", "--name=db", "busybox", "sleep", "600").ok()
+    _sweep_names(("ns", "pin", "db", "--net", "--uts", "lab"), (), ([], ["lab"]))
+    hull("rm", "-f", "db").ok()
+
+
 def test_the_namespaces_outlive_every_process_of_ours():
     warm()
     hull("run", "-d", "--name=db", "--init", "busybox", "sleep", "600").ok()

@@ -164,6 +164,12 @@ static int open_root_sources(const StepView& step) {
   return g_state.root_source < 0 ? fail("root file system", step.text(0)) : 0;
 }
 
+int detach_mounts(const StepView& step) {
+  for (uint32_t i = 0; i < step.count(); ++i)
+    if (umount2(step.text(i), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL && errno != ENOENT) return fail("umount", step.text(i));
+  return 0;
+}
+
 int open_sources(const char* first_step, uint32_t steps, uint32_t* failed) {
   const char* at = first_step;
   for (uint32_t i = 0; i < steps; ++i) {

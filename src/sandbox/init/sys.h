@@ -61,7 +61,7 @@ int make_file_inside(const char* path, unsigned mode);            // for a bind 
 int open_parent_inside(const char* path, const char** name);      // parents made as needed
 
 // The steps, by file.
-int enter_cgroup(const StepView&), enter_time_ns(const StepView&), enter_net_ns(const StepView&), new_cgroup_ns(const StepView&), new_time_ns(const StepView&);
+int enter_cgroup(const StepView&), enter_time_ns(const StepView&), enter_net_ns(const StepView&), detach_mounts(const StepView&), new_cgroup_ns(const StepView&), new_time_ns(const StepView&);
 int become_root(const StepView&), loopback_up(const StepView&), set_propagation(const StepView&);
 int root_bind(const StepView&), root_overlay(const StepView&), mount_fs(const StepView&), mount_bind(const StepView&);
 int mount_cgroup1(const StepView&), make_node(const StepView&), bind_node(const StepView&), make_link(const StepView&);
