@@ -9,6 +9,7 @@
 #include "engine/sharing.h"
 #include "kernel/host_facts.h"
 #include "ns/ip_netns.h"
+#include "ns/preflight.h"
 #include "ns/scan.h"
 #include "sandbox/launch.h"
 #include "sandbox/plan.h"
@@ -93,8 +94,17 @@ Result<std::vector<ns::NamedFd>> open_kinds(uint64_t kinds, pid_t pid) {
 
 NamedNamespaces::NamedNamespaces(const Engine& engine) : engine_(engine), store_(pin_store(Layout{engine.root(), engine.run_directory()})) {}
 
+// A name is a mount (ns/pins.h): who may not mount hears so before anything is made.
+static Result<> check_may_keep() {
+  constexpr int kSysAdmin = 21;
+  if ((ns::gather_joiner().capabilities & kernel::cap_bit(kSysAdmin)) != 0) return {};
+  return fail(Error(ErrorKind::Denied, "keeping a namespace under a name takes a mount, and so CAP_SYS_ADMIN, which we lack")
+                  .with_remedy("run as root, or share what a running container has (container:NAME)"));
+}
+
 Result<ns::PinSet> NamedNamespaces::create(const NamedRequest& request) const {
   TRY(ns::check_pin_name(request.name));
+  TRY(check_may_keep());
   if (store_.exists(request.name)) return fail(ErrorKind::Exists, format("namespace name \"{}\" is already in use; hull ns rm {}, or choose another", request.name, request.name));
   sweep();
   sandbox::LaunchPlan plan = TRY(plan_of(request, store_.directory()));
@@ -120,6 +130,7 @@ Result<ns::PinSet> NamedNamespaces::create(const NamedRequest& request) const {
 
 Result<ns::PinSet> NamedNamespaces::pin(std::string_view name, std::string source, std::vector<ns::NamedFd> namespaces) const {
   TRY(ns::check_pin_name(name));
+  TRY(check_may_keep());
   sweep();
   ns::PinSet set;
   if (store_.exists(name)) {

@@ -32,6 +32,10 @@ ns::Join find_join(const kernel::NsInfo& info, const std::string& path, std::str
   return join;
 }
 
+std::string missing_name(const kernel::NsInfo& info, const std::string& name) {
+  return format("no {} namespace is kept under that name\nmake it with hull ns create {} {}, or see hull ns ls", info.name, info.name, name);
+}
+
 bool asks_for_limits(const Limits& limits) {
   return limits.memory || limits.memory_reservation || limits.memory_swap || limits.memory_swappiness || limits.nano_cpus || limits.cpu_shares ||
          limits.cpu_period || limits.cpu_quota || limits.pids || limits.blkio_weight || !limits.cpuset_cpus.empty() || !limits.cpuset_mems.empty() ||
@@ -56,6 +60,7 @@ Result<StartVerdict> check_start(const Record& record, const StartNamespaces& na
     if (path.empty()) continue;
     const NamespaceSpec& spec = record.config.ns(info.kind);
     request.joins.push_back(find_join(info, path, name_of(info, spec)));
+    if (spec.mode == NsMode::Named && !path_exists(path)) request.joins.back().error = missing_name(info, spec.target);
     if (spec.mode == NsMode::Container) request.joins.back().with_user = "--userns=container:" + spec.target;
   }
   bool joins_user = !namespaces.paths[static_cast<size_t>(NsKind::User)].empty();

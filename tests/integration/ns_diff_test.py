@@ -94,6 +94,26 @@ def test_what_a_stopped_container_keeps_is_compared():
         equal(kinds_of(compared("db", "web"), True), {"net"}, "both stopped")
 
 
+def test_names_are_compared_with_names_containers_and_processes():
+    hull("ns", "create", "net,uts", "lab").ok()
+    try:
+        with container("--name=db", "--ns=net=ns:lab", *SLEEP):
+            difference = compared("lab", "db")
+            equal(kinds_of(difference, True), {"net"})
+            equal(kinds_of(difference, False), {"uts"}, "only what the name has is compared")
+            equal(kinds_of(compared(os.getpid(), "ns:lab"), False), {"net", "uts"})
+        hull("ns", "create", "net", "other").ok()
+        try:
+            difference = compared("lab", "other")
+            equal(kinds_of(difference, False), {"net", "uts"}, "what one of two names lacks differs")
+            hull("ns", "diff", "lab", "other").exits(1).out_contains("uts     only in A")
+        finally:
+            hull("ns", "rm", "other").ok()
+        hull("ns", "diff", "lab", "lab").exits(0)
+    finally:
+        hull("ns", "rm", "lab").ok()
+
+
 def test_formats_and_errors():
     hull("ns", "diff", "--format", "{{.same}} {{range .namespaces}}{{.kind}},{{end}}", os.getpid(), os.getpid()).ok().out_is("true user,cgroup,ipc,uts,net,pid,mnt,time,\n")
     hull("ns", "diff", "--format", "{{", os.getpid(), os.getpid()).exits(2).one_line_error()

@@ -127,6 +127,23 @@ def test_root_path():
             root.works(["--net=none", f"--ns={kind}=ns:{path(kind)}"], kind, os.readlink(path(kind)))
 
 
+def kept_inode(person, name, kind):
+    return f"{kind}:[{person.hull('ns', 'show', '--format', '{{(index .namespaces 0).inode}}', name).ok().line}]"
+
+
+def test_root_name():
+    root = Person(None)
+    for kind in KINDS:
+        root.hull("ns", "create", kind, "lab").ok()
+        try:
+            if kind == "mnt":
+                root.is_refused(["--net=none", "--ns=mnt=ns:lab"], OWN_MOUNTS)
+            else:
+                root.works(["--net=none", f"--ns={kind}=ns:lab"], kind, kept_inode(root, "lab", kind))
+        finally:
+            root.hull("ns", "rm", "lab").ok()
+
+
 # ---- root, with a user namespace for the container alone
 
 def test_in_a_user_namespace_of_its_own_with_the_hosts():
@@ -242,10 +259,11 @@ def test_ordinary_path_of_roots():
 
 
 def test_ordinary_name():
+    """He may not mount, so he keeps nothing under a name: that is said when one is made, and names are missing then."""
     user = Person(SPARE_UID)
     for kind in KINDS:
-        self_made = [f"--ns={kind}=ns:nothing"]
-        user.is_refused(self_made + ["--net=none"] if kind != "net" else self_made, "")
+        user.hull("ns", "create", kind, "lab").fails(1, "takes a mount, and so CAP_SYS_ADMIN").one_line_error()
+        user.is_refused(["--net=none", f"--ns={kind}=ns:lab"], OWN_MOUNTS if kind == "mnt" else f"no {kind} namespace is kept under that name")
 
 
 def test_an_ordinary_user_goes_without_limits_unless_he_asks():
