@@ -62,6 +62,8 @@ constexpr Command kCommands[] = {
     {&kWaitSyntax, kOther, run_wait},
     {&kCleanupSyntax, nullptr, run_cleanup},
     {&kNsSyntax, kNamespaces, nullptr, kNsCommands},
+    {&kWhoisSyntax, kNamespaces, run_whois},
+    {&kOwnsSyntax, kNamespaces, run_owns},
     {&kUnshareSyntax, kNamespaces, run_unshare},
     {&kNsenterSyntax, kNamespaces, run_nsenter},
     {&kLsnsSyntax, kNamespaces, run_lsns},

@@ -47,6 +47,10 @@ int run_load(const Invocation& call);
 int run_rmi(const Invocation& call);
 int run_ns_ls(const Invocation& call);
 
+extern const Syntax kWhoisSyntax, kOwnsSyntax;
+int run_whois(const Invocation& call);
+int run_owns(const Invocation& call);
+
 extern const Syntax kPsSyntax;
 int run_ps(const Invocation& call);
 

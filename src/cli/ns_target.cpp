@@ -15,7 +15,12 @@ static std::string process_name(pid_t pid) {
 
 OwnerLabels::OwnerLabels() {
   auto engine = engine::Engine::open();
-  if (engine) store_ = engine->run_directory() + "/ns";
+  if (engine) {
+    ns::PinStore store(engine->run_directory(), "", {});
+    store_ = store.directory();
+    for (const std::string& name : store.names())
+      if (auto set = store.load(name); set && set->holder > 0) holders_[set->holder] = name;
+  }
   auto running = engine ? engine->running() : Result<std::vector<engine::Engine::Label>>();
   if (!running) return;
   for (const engine::Engine::Label& label : *running)
@@ -26,6 +31,7 @@ std::string OwnerLabels::of(pid_t pid) const {
   auto inode = kernel::ns_inode(pid, kernel::NsKind::Mnt);
   auto name = inode ? names_.find(*inode) : names_.end();
   if (name != names_.end()) return "container " + name->second;
+  if (auto holder = holders_.find(pid); holder != holders_.end()) return "ns " + holder->second;
   auto cgroups = read_file(format("/proc/{}/cgroup", pid));
   std::string label = cgroups ? ns::cgroup_label(*cgroups) : "";
   return label.empty() ? format("process {} ({})", pid, process_name(pid)) : label;

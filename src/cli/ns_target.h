@@ -41,6 +41,7 @@ class OwnerLabels {
  private:
   std::string of_mount(const std::string& path) const;
   std::string store_;
+  std::map<pid_t, std::string> holders_;  // of named pid namespaces
   std::map<uint64_t, std::string> names_;  // mount namespace's inode to the container's name
 };
 

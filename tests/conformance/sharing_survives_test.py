@@ -18,6 +18,16 @@ SERVE = ("sh", "-c", f"mkdir -p /www && echo served > /www/index.html && exec ht
 ASK = ("wget", "-q", "-O-", f"http://127.0.0.1:{PORT}/")
 
 
+def running(*names):
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if open(f"/proc/{entry}/comm").read().strip() in names:
+                return True
+        except OSError:
+            continue
+    return False
+
+
 class Asker(threading.Thread):
     """Asks over localhost from inside the sharer's network, on and on; the longest gap between two answers is `gap`."""
     PROGRAM = r"""
@@ -150,6 +160,7 @@ def test_podmans_sharer_is_left_alone():
     finally:
         do("rm", "-f", "-t", "0", "web")
         do("rm", "-f", "-t", "0", "db")
+        eventually(lambda: not running("podman", "conmon"))  # its own clean-up runs behind it
         keeper.kill()
         keeper.wait()
         for folder in ("/run/crun", "/run/mount"):
