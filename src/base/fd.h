@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/result.h"
 
@@ -57,5 +58,7 @@ Result<> make_directories(const std::string& path, mode_t mode = 0700);
 // rm -r of a tree that hull itself made; never crosses a mount point or follows a link. Missing is success.
 Result<> remove_tree(const std::string& path);
 bool path_exists(const std::string& path);
+// The names in a directory, sorted, without "." and ".."; none when it cannot be read.
+std::vector<std::string> list_directory(const std::string& path);
 
 }  // namespace hull

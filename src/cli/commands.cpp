@@ -12,6 +12,7 @@ constexpr const char* kOther = "Commands";
 constexpr Command kNsCommands[] = {
     {&kNsCreateSyntax, kOther, run_ns_create}, {&kNsDiffSyntax, kOther, run_ns_diff},     {&kNsLsSyntax, kOther, run_ns_ls},
     {&kNsPinSyntax, kOther, run_ns_pin},       {&kNsPruneSyntax, kOther, run_ns_prune},   {&kNsRenameSyntax, kOther, run_ns_rename},
+    {&kNsDoctorSyntax, kOther, run_ns_doctor},
     {&kNsRmSyntax, kOther, run_ns_rm},         {&kNsShowSyntax, kOther, run_ns_show},     {&kNsUnpinSyntax, kOther, run_ns_unpin},
 };
 

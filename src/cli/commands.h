@@ -30,7 +30,8 @@ int run_inspect(const Invocation& call);
 int run_info(const Invocation& call);
 
 extern const Syntax kNsSyntax, kNsShowSyntax, kNsDiffSyntax, kNsCreateSyntax, kNsPinSyntax, kNsUnpinSyntax, kNsRenameSyntax, kNsRmSyntax,
-    kNsPruneSyntax;
+    kNsPruneSyntax, kNsDoctorSyntax;
+int run_ns_doctor(const Invocation& call);
 int run_ns_create(const Invocation& call);
 int run_ns_pin(const Invocation& call);
 int run_ns_unpin(const Invocation& call);

@@ -1,6 +1,5 @@
 #include "engine/records.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -23,15 +22,6 @@ bool same_directory(const Fd& directory, const std::string& path) {
   struct stat held, there;
   return ::fstat(directory.get(), &held) == 0 && ::stat(path.c_str(), &there) == 0 && held.st_ino == there.st_ino &&
          held.st_dev == there.st_dev;
-}
-
-std::vector<std::string> list_directory(const std::string& path) {
-  std::vector<std::string> names;
-  std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(path.c_str()), ::closedir);
-  if (!stream) return names;
-  while (dirent* entry = ::readdir(stream.get()))
-    if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
-  return names;
 }
 
 bool is_full_id(std::string_view text) { return text.size() == 64 && is_id_prefix(text); }

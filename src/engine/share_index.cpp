@@ -1,29 +1,15 @@
 #include "engine/share_index.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <memory>
 
 #include "base/text.h"
 
 namespace hull::engine {
-namespace {
-
-std::vector<std::string> list(const std::string& path) {
-  std::vector<std::string> names;
-  std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(path.c_str()), ::closedir);
-  while (dirent* entry = stream ? ::readdir(stream.get()) : nullptr)
-    if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
-  return names;
-}
-
-}  // namespace
-
 std::string ShareIndex::directory(std::string_view name) const { return format("{}/={}", store_, name); }
 
 bool ShareIndex::exists(std::string_view name) const { return path_exists(directory(name)); }
@@ -51,7 +37,7 @@ Result<> ShareIndex::say(const std::string& name, const std::string& id, kernel:
 std::vector<ShareIndex::Entry> ShareIndex::entries(const std::string& name, kernel::NsKind kind) const {
   std::vector<Entry> found;
   std::string suffix = format(".{}", kernel::ns_info(kind).name);
-  for (const std::string& file : list(directory(name))) {
+  for (const std::string& file : list_directory(directory(name))) {
     if (!file.ends_with(suffix)) continue;
     std::string word = read_file(directory(name) + "/" + file, 64).value_or("");
     found.push_back({file.substr(0, file.size() - suffix.size()), std::move(word)});
@@ -64,10 +50,10 @@ void ShareIndex::drop(const std::string& id) const {
 }
 
 void ShareIndex::drop_stale(const std::function<bool(const std::string&)>& exists) const {
-  for (const std::string& entry : list(store_)) {
+  for (const std::string& entry : list_directory(store_)) {
     if (entry[0] != '=') continue;
     std::string index = store_ + "/" + entry;
-    for (const std::string& file : list(index))
+    for (const std::string& file : list_directory(index))
       if (!exists(file.substr(0, file.rfind('.')))) ::unlink((index + "/" + file).c_str());
     ::rmdir(index.c_str());  // when it is empty, while locked too: who waits for it looks again
   }

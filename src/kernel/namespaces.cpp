@@ -112,7 +112,7 @@ Result<std::string> ns_handle(const Fd& ns) {
   handle->handle_bytes = MAX_HANDLE_SZ;
   int mount_id = 0;
   if (::name_to_handle_at(ns.get(), "", handle, &mount_id, AT_EMPTY_PATH) != 0) return fail_errno("name_to_handle_at", "namespace");
-  return format("{}:{}", handle->handle_type, to_hex(handle->f_handle, handle->handle_bytes));
+  return format("{}:{}", handle->handle_type, to_hex(reinterpret_cast<const unsigned char*>(buffer.bytes + sizeof(file_handle)), handle->handle_bytes));
 }
 
 Result<Fd> open_ns_handle(std::string_view text) {
@@ -125,8 +125,9 @@ Result<Fd> open_ns_handle(std::string_view text) {
   file_handle* handle = buffer.get();
   handle->handle_type = static_cast<int>(*type);
   handle->handle_bytes = static_cast<unsigned>(hex.size() / 2);
+  auto* bytes = reinterpret_cast<unsigned char*>(buffer.bytes + sizeof(file_handle));
   for (size_t i = 0; i < hex.size() / 2; ++i)
-    if (std::from_chars(hex.data() + 2 * i, hex.data() + 2 * i + 2, handle->f_handle[i], 16).ptr != hex.data() + 2 * i + 2)
+    if (std::from_chars(hex.data() + 2 * i, hex.data() + 2 * i + 2, bytes[i], 16).ptr != hex.data() + 2 * i + 2)
       return fail(ErrorKind::Invalid, format("namespace handle \"{}\": not TYPE:HEX", escape_controls(text)));
   Fd any = TRY(open_ns(0, NsKind::Net));  // any file of nsfs tells the kernel which file system is meant
   Fd ns(::open_by_handle_at(any.get(), handle, O_RDONLY | O_CLOEXEC));

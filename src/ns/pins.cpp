@@ -1,6 +1,5 @@
 #include "ns/pins.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/mount.h>
@@ -10,7 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <memory>
 
 #include "base/text.h"
 #include "base/undo.h"
@@ -264,31 +262,21 @@ Result<> PinStore::remove_kind(std::string_view name, NsKind kind) const {
   PinSet set = TRY(load(name));
   if (set.find(kind) == nullptr) return fail(ErrorKind::NotFound, format("{} keeps no {} namespace", name, kernel::ns_info(kind).name));
   std::erase_if(set.pins, [&](const Pin& pin) { return pin.kind == kind; });
+  if (kind == NsKind::Pid) set.holder = 0;
   TRY(write_record(place, set));
   unmount_pin(path(name, kind));
   return {};
 }
 
-std::vector<std::string> PinStore::entries() const {
-  std::vector<std::string> found;
-  std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(directory_.c_str()), ::closedir);
-  while (dirent* entry = stream ? ::readdir(stream.get()) : nullptr) {
-    std::string_view name = entry->d_name;
-    if (name != "." && name != "..") found.emplace_back(name);
-  }
-  std::sort(found.begin(), found.end());
-  return found;
-}
-
 std::vector<std::string> PinStore::names() const {
-  std::vector<std::string> found = entries();
+  std::vector<std::string> found = list_directory(directory_);
   std::erase_if(found, [](const std::string& name) { return !check_pin_name(name); });
   return found;
 }
 
 std::vector<std::string> PinStore::kept() const {
   std::vector<std::string> found;
-  for (const std::string& name : entries())
+  for (const std::string& name : list_directory(directory_))
     if (name[0] == '@') found.push_back(name.substr(1));
   return found;
 }
@@ -305,9 +293,9 @@ void PinStore::sweep() const {
   if (!place || !place->is_root) return;
   auto alone = lock_directory(directory_, LOCK_EX | LOCK_NB);
   if (!alone || !still_there(*alone, directory_)) return;  // somebody is at work: the next one sweeps
-  for (const std::string& name : entries())
+  for (const std::string& name : list_directory(directory_))
     if (name[0] == '.') (void)destroy(directory_ + "/" + name);
-  if (entries().empty()) ::umount2(directory_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
+  if (list_directory(directory_).empty()) ::umount2(directory_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
 }
 
 }  // namespace hull::ns

@@ -85,7 +85,6 @@ class PinStore {
 
  private:
   Result<Fd> work_in() const;  // the store's private mount, made if missing, and a shared lock on it
-  std::vector<std::string> entries() const;
   Result<> destroy(const std::string& directory) const;
   std::string directory_, boot_id_;
   EndHolder end_;

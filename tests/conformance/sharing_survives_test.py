@@ -21,7 +21,8 @@ ASK = ("wget", "-q", "-O-", f"http://127.0.0.1:{PORT}/")
 def running(*names):
     for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
-            if open(f"/proc/{entry}/comm").read().strip() in names:
+            text = open(f"/proc/{entry}/stat").read()
+            if text[text.index("(") + 1:text.rindex(")")] in names and text.rsplit(")", 1)[1].split()[0] != "Z":
                 return True
         except OSError:
             continue

@@ -112,7 +112,7 @@ Result<bool> TarReader::take_meta(const TarHeader& header, Meta& meta) {
   switch (header.type) {
     case 'L': case 'K': {
       std::string text = TRY(read_text(size, "a long name"));
-      text.resize(::strnlen(text.c_str(), text.size()));
+      text.resize(std::min(text.find('\0'), text.size()));
       (header.type == 'L' ? meta.long_name : meta.long_link) = std::move(text);
       return true;
     }

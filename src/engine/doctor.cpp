@@ -1,0 +1,227 @@
+#include "engine/doctor.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/text.h"
+#include "engine/identity.h"
+#include "engine/named.h"
+#include "engine/names.h"
+#include "engine/sharing.h"
+#include "engine/state.h"
+#include "image/store.h"
+#include "kernel/cgroup.h"
+#include "ns/ip_netns.h"
+
+namespace hull::engine {
+namespace {
+
+using kernel::NsKind;
+
+bool is_id(std::string_view text) { return text.size() == 64 && is_id_prefix(text); }
+
+std::string link_target(const std::string& path) {
+  char target[4096];
+  ssize_t size = ::readlink(path.c_str(), target, sizeof target);
+  return size > 0 ? std::string(target, static_cast<size_t>(size)) : "";
+}
+
+class Examiner {
+ public:
+  explicit Examiner(const Engine& engine) : layout_{engine.root(), engine.run_directory()}, records_(layout_), store_(pin_store(layout_)) {}
+
+  std::vector<Finding> run() {
+    for (const Place& place : records_.all())
+      if (auto record = records_.load(place)) known_.insert(place.id), examine_container(place, *record);
+    examine_directories(layout_.containers(), "record");
+    examine_directories(layout_.run_containers(), "runtime directory");
+    examine_names();
+    examine_pins();
+    examine_published();
+    examine_snapshots();
+    examine_cgroups();
+    return std::move(findings_);
+  }
+
+ private:
+  void find(std::string kind, std::string subject, std::string text, bool repairable = true) {
+    findings_.push_back({std::move(kind), escape_controls(subject), std::move(text), repairable});
+  }
+
+  // A record that is locked is being worked on: what looks wrong may be half of something right.
+  bool busy(const Place& place) const {
+    auto lock = RecordLock::try_take(records_.directory(place));
+    return lock && !*lock;
+  }
+
+  void examine_container(const Place& place, const Record& record) {
+    if (busy(place)) return;
+    Standing standing = stand(layout_, place);
+    if (!standing.settled) find("unsettled-end", record.name, "its process has ended and nobody has dealt with it");
+    if (standing.state.status == Status::Created && !record.image_id.empty()) {
+      auto store = image::ImageStore::open(layout_.root);
+      if (store && !store->find_snapshot(record.id)) find("half-made-container", record.name, "its making was cut short, so it has no file system");
+    }
+    if (!standing.state.running()) return;
+    if (standing.state.shim_pid == 0)
+      find("lost-shim", record.name, "its hull-shim was killed: it runs on, but its output is lost; restart it when that suits", false);
+    if (!place.ephemeral && !store_.exists(kept_name(record.id))) find("unkept-namespaces", record.name, "its namespaces are not pinned and would end with its process");
+    examine_sharing(record, standing.state.pid);
+  }
+
+  // Whether the sharer is still where its target is.
+  void examine_sharing(const Record& record, pid_t pid) {
+    for (const kernel::NsInfo& info : kernel::kNamespaces) {
+      const NamespaceSpec& spec = record.config.ns(info.kind);
+      if (spec.mode != NsMode::Container) continue;
+      auto target = records_.find(spec.target);
+      if (!target) {
+        find("orphaned-sharer", record.name, format("shares the {} namespace of {}, which is gone; one made again under that name takes it back", info.name, spec.target), false);
+        continue;
+      }
+      State state = stand(layout_, *target).state;
+      if (state.running() && kernel::ns_inode(state.pid, info.kind) != kernel::ns_inode(pid, info.kind))
+        find("parted-sharer", record.name, format("{} runs in another {} namespace by now; restart {} to join it again", spec.target, info.name, record.name), false);
+    }
+  }
+
+  void examine_directories(const std::string& directory, const char* what) {
+    for (const std::string& id : list_directory(directory))
+      if (is_id(id) && !known_.contains(id) && !busy({id, directory == layout_.run_containers()}))
+        find("nameless-record", directory + "/" + id, format("a {} without a configuration, of a container that was being made or removed", what));
+  }
+
+  void examine_names() {
+    for (bool ephemeral : {false, true})
+      for (const std::string& name : list_directory(layout_.names(ephemeral)))
+        if (!known_.contains(link_target(layout_.names(ephemeral) + "/" + name))) find("stale-name", name, "the name of a container that is gone");
+  }
+
+  void examine_pins() {
+    for (const std::string& entry : list_directory(store_.directory())) {
+      if (entry[0] == '.') find("half-made-set", store_.directory() + "/" + entry, "a set of namespaces that was being made or removed");
+      else if (entry[0] == '=') examine_index(entry);
+      else if (entry[0] == '@' && !known_.contains(entry.substr(1))) find("leaked-pins", entry, "namespaces of a container that is gone");
+      else examine_set(entry);
+    }
+  }
+
+  void examine_index(const std::string& entry) {
+    for (const std::string& file : list_directory(store_.directory() + "/" + entry))
+      if (!known_.contains(file.substr(0, file.rfind('.')))) find("stale-index", entry + "/" + file, "says that a container shares which is gone");
+  }
+
+  void examine_set(const std::string& name) {
+    auto set = store_.load(name);
+    if (!set) {
+      find("damaged-set", name, set.error().text());
+      return;
+    }
+    for (const ns::Pin& pin : set->pins) {
+      auto live = store_.live(name, pin.kind);
+      if (!live) find("stale-pin", name, format("its {} namespace is gone: the pin was unmounted", kernel::ns_info(pin.kind).name));
+      else if (*live != pin.inode) find("stale-pin", name, format("its {} pin holds another namespace than its record says", kernel::ns_info(pin.kind).name));
+    }
+    if (set->holder > 0 && !find_process({set->holder, set->holder_identity}))
+      find("dead-holder", name, "the hull-init that held its pid namespace has ended, and nobody can enter that any more");
+  }
+
+  void examine_published() {
+    for (const std::string& name : list_directory("/run/netns"))
+      if (std::string target = link_target("/run/netns/" + name); target.starts_with(store_.directory() + "/") && !path_exists(target))
+        find("stale-ip-netns", name, "/run/netns names a namespace that is gone");
+  }
+
+  void examine_snapshots() {
+    for (const std::string& id : list_directory(layout_.root + "/snapshots"))
+      if (is_id(id) && !known_.contains(id)) find("leaked-layer", layout_.root + "/snapshots/" + id, "the writable layer of a container that is gone");
+  }
+
+  void examine_cgroups() {
+    auto layout = kernel::discover_cgroups();
+    if (!layout) return;
+    std::vector<std::string> tops;
+    for (const kernel::CgroupHierarchy& hierarchy : layout->v1) tops.push_back(hierarchy.mount_point);
+    if (layout->v2) tops.push_back(layout->v2->mount_point);
+    std::set<std::string> told;
+    for (const std::string& top : tops)
+      for (const std::string& id : list_directory(top + "/hull"))
+        if (is_id(id) && !known_.contains(id) && told.insert(id).second) examine_group(top + "/hull/" + id, id);
+  }
+
+  void examine_group(const std::string& directory, const std::string& id) {
+    std::string processes = read_file(directory + "/cgroup.procs").value_or("");
+    if (processes.empty()) find("leaked-cgroup", "/hull/" + id, "the group of a container that is gone");
+    else find("unrecorded-process", "/hull/" + id, format("process {} runs in the group of a container that has no record here; end it if it is not another HULL_ROOT's", split_lines(processes).front()), false);
+  }
+
+  Layout layout_;
+  Records records_;
+  ns::PinStore store_;
+  std::set<std::string> known_;
+  std::vector<Finding> findings_;
+};
+
+// What the ordinary clean-up leaves alone: sets whose pins somebody unmounted.
+Result<> repair_sets(const Layout& layout, const ns::PinStore& store) {
+  Records records(layout);
+  for (const std::string& id : store.kept()) {
+    auto set = store.load(kept_name(id));
+    bool whole = set && std::all_of(set->pins.begin(), set->pins.end(), [&](const ns::Pin& pin) { return store.live(kept_name(id), pin.kind) == pin.inode; });
+    auto place = records.find(id);
+    if (whole || !place) continue;
+    TRY(store.remove(kept_name(id)));  // made anew below from the running process, or by the next start
+    Record record = TRY(records.load(*place));
+    if (State state = stand(layout, *place).state; state.running()) keep_missing(layout, record, state.pid);
+  }
+  for (const std::string& name : store.names()) {
+    auto set = store.load(name);
+    if (!set) {
+      TRY(store.remove(name));
+      continue;
+    }
+    bool dead = set->holder > 0 && !find_process({set->holder, set->holder_identity});
+    size_t left = set->pins.size();
+    for (const ns::Pin& pin : set->pins) {
+      if (store.live(name, pin.kind) == pin.inode && !(dead && pin.kind == NsKind::Pid)) continue;
+      if (--left == 0) TRY(store.remove(name));
+      else TRY(store.remove_kind(name, pin.kind));
+    }
+  }
+  return {};
+}
+
+void repair_leftovers(const Layout& layout) {
+  std::set<std::string> known;
+  for (const Place& place : Records(layout).all()) known.insert(place.id);
+  auto images = image::ImageStore::open(layout.root);
+  for (const std::string& id : list_directory(layout.root + "/snapshots"))
+    if (images && is_id(id) && !known.contains(id)) (void)images->remove_snapshot(id);
+  auto groups = kernel::discover_cgroups();
+  if (!groups || host_cgroups() == nullptr) return;
+  std::set<std::string> leaked;
+  for (const kernel::CgroupHierarchy& hierarchy : groups->v1)
+    for (const std::string& id : list_directory(hierarchy.mount_point + "/hull")) leaked.insert(id);
+  if (groups->v2)
+    for (const std::string& id : list_directory(groups->v2->mount_point + "/hull")) leaked.insert(id);
+  for (const std::string& id : leaked)
+    if (is_id(id) && !known.contains(id)) (void)host_cgroups()->remove("/hull/" + id, 100);  // refused while a process is in it
+}
+
+}  // namespace
+
+Result<std::vector<Finding>> examine(const Engine& engine) { return Examiner(engine).run(); }
+
+Result<> repair(const Engine& engine) {
+  Layout layout{engine.root(), engine.run_directory()};
+  Result<> cleaned = engine.clean_up_all();
+  ns::PinStore store = pin_store(layout);
+  TRY(repair_sets(layout, store));
+  repair_leftovers(layout);
+  NamedNamespaces(engine).sweep();
+  return cleaned;
+}
+
+}  // namespace hull::engine

@@ -1,0 +1,115 @@
+"""hull ns doctor: broken by hand, each break is named; --fix mends it, and no workload's PID changes."""
+import json
+import os
+import signal
+
+from lib import isolate
+from lib.hull import check, container, contains, equal, eventually, hull, hull_root, hull_run, inspect
+
+SLEEP = ("busybox", "sleep", "600")
+GONE = "0123456789abcdef" * 4
+
+
+def pid_of(name):
+    return int(inspect(name, "{{.State.Pid}}"))
+
+
+def findings():
+    result = hull("ns", "doctor", "--format", "json")
+    rows = [json.loads(line) for line in result.out.splitlines()]
+    equal(result.code, 1 if rows else 0, "exit code")
+    return {(row["Kind"], row["Subject"]) for row in rows}
+
+
+def kinds():
+    return {kind for kind, _ in findings()}
+
+
+def mended():
+    hull("ns", "doctor", "--fix").ok().out_contains("fixed")
+    hull("ns", "doctor").ok().out_is("nothing is wrong\n")
+
+
+def pinned(name, kind):
+    return f"{hull_run()}/ns/{name}/{kind}"
+
+
+def test_a_healthy_host_has_no_findings():
+    with container("--name=db", *SLEEP), container("--name=web", "--net=container:db", *SLEEP):
+        hull("ns", "doctor").ok().out_is("nothing is wrong\n")
+        hull("ns", "doctor", "--fix").ok().out_is("nothing is wrong\n")
+    hull("ns", "doctor", "--no-such").exits(2)
+
+
+def test_twelve_breaks_are_named_and_mended_and_no_pid_changes():
+    hull("ns", "create", "net,uts", "lab").ok()
+    hull("ns", "create", "pid,net", "world").ok()
+    with container("--name=db", *SLEEP), container("--name=web", "--net=container:db", *SLEEP):
+        pids = pid_of("db"), pid_of("web")
+        before = os.readlink(f"/proc/{pids[0]}/ns/net")
+        identity = inspect("db", "{{.Id}}")
+
+        def broken(kind, break_it):
+            break_it()
+            contains(kinds(), kind, f"after the break for {kind}")
+            mended()
+            equal((pid_of("db"), pid_of("web")), pids, "the workloads were not touched")
+
+        def touch(path, text=""):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w") as file:
+                file.write(text)
+
+        broken("stale-pin", lambda: isolate.umount(pinned("lab", "uts")))
+        broken("stale-pin", lambda: isolate.umount(pinned(f"@{identity}", "net")))
+        equal(os.stat(pinned(f"@{identity}", "net")).st_ino, int(before[5:-1]), "the container's pin is back, on the same namespace")
+        broken("unkept-namespaces", lambda: [isolate.umount(pinned(f"@{identity}", kind)) for kind in ("net", "ipc", "uts", "cgroup")]
+               and os.rename(f"{hull_run()}/ns/@{identity}", f"{hull_run()}/ns/.broken"))
+        broken("half-made-set", lambda: os.mkdir(f"{hull_run()}/ns/.0123456789abcdef"))
+        broken("leaked-pins", lambda: touch(f"{hull_run()}/ns/@{GONE}/record.json", '{"pins":{}}'))
+        broken("stale-index", lambda: touch(f"{hull_run()}/ns/=db/{GONE}.net"))
+        broken("damaged-set", lambda: touch(f"{hull_run()}/ns/wreck/record.json", "{"))
+        broken("dead-holder", lambda: (os.kill(json.load(open(f"{hull_run()}/ns/world/record.json"))["holder"]["pid"], signal.SIGKILL),
+                                       eventually(lambda: "dead-holder" in kinds())))
+        broken("stale-name", lambda: os.symlink(GONE, f"{hull_root()}/names/ghost"))
+        broken("nameless-record", lambda: os.mkdir(f"{hull_root()}/containers/{GONE}"))
+        broken("nameless-record", lambda: touch(f"{hull_run()}/containers/{GONE}/intent"))
+        broken("leaked-layer", lambda: os.makedirs(f"{hull_root()}/snapshots/{GONE}/upper"))
+        tops = [top for top in isolate.hierarchies() if os.path.isdir(f"{top}/hull")]
+        broken("leaked-cgroup", lambda: os.mkdir(f"{tops[0]}/hull/{GONE}"))
+        broken("stale-ip-netns", lambda: os.symlink(f"{hull_run()}/ns/ghost/net", "/run/netns/ghost"))
+
+        def half_made():
+            hull("create", "--name=half", *SLEEP).ok()
+            os.unlink(f"{hull_root()}/snapshots/{inspect('half', '{{.Id}}')}/lower")
+        broken("half-made-container", half_made)
+        hull("exec", "web", "true").ok()
+    hull("ns", "rm", "lab", "world").ok()
+
+
+def test_what_only_a_person_can_decide_is_said():
+    hull("run", "-d", "--name=db", *SLEEP).ok()
+    with container("--name=web", "--net=container:db", *SLEEP):
+        web = pid_of("web")
+        hull("rm", "-f", "db").ok()
+        contains(findings(), ("orphaned-sharer", "web"))
+        hull("ns", "doctor", "--fix").exits(1).out_contains("for you to decide")
+        hull("run", "-d", "--name=db", "--strict-ns", *SLEEP).ok()
+        contains(findings(), ("parted-sharer", "web"))
+        shim = int(open(f"/proc/{web}/stat").read().rsplit(")", 1)[1].split()[1])
+        os.kill(shim, signal.SIGKILL)
+        eventually(lambda: ("lost-shim", "web") in findings())
+        equal(pid_of("web"), web)
+        hull("rm", "-f", "db").ok()
+    check(not findings(), "nothing is left to say")
+
+
+def test_an_end_that_nobody_dealt_with():
+    with container("--name=db", *SLEEP):
+        pid = pid_of("db")
+        shim = int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1])
+        os.kill(shim, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: "unsettled-end" in kinds())
+        mended()
+        equal(inspect("db", "{{.State.Status}}"), "exited")
