@@ -65,6 +65,12 @@ namespace {
 
 // A container's own, running or not; nothing when there is no such container.
 Result<std::optional<NsTarget>> find_container(const engine::Engine& engine, std::string_view text) {
+  // A number is a PID or an inode, although somebody's id may begin with it; a container's name may be one.
+  constexpr size_t kShortId = 12;
+  if (parse_uint(text) && text.size() < kShortId) {
+    auto named = engine.inspect(text);
+    if (!named || named->record.name != text) return std::optional<NsTarget>();
+  }
   NsTarget target;
   target.label = "container " + std::string(text);
   auto pid = engine.pid_of(text);

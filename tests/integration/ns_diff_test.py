@@ -94,6 +94,15 @@ def test_what_a_stopped_container_keeps_is_compared():
         equal(kinds_of(compared("db", "web"), True), {"net"}, "both stopped")
 
 
+def test_a_number_is_a_process_even_if_an_id_begins_with_it():
+    with container("--name=db", "--net=none", *SLEEP):
+        digits = [inspect("db", "{{.Id}}")[:length] for length in range(1, 12)]
+        for number in [digit for digit in digits if digit.isdigit() and digit[0] != "0"]:
+            if not os.path.exists(f"/proc/{number}"):
+                hull("ns", "diff", number, number).exits(2).one_line_error()
+        equal(compared(pid_of("db"), "db", code=0)["a"], "container db")
+
+
 def test_names_are_compared_with_names_containers_and_processes():
     hull("ns", "create", "net,uts", "lab").ok()
     try:
