@@ -65,6 +65,7 @@ constexpr Command kCommands[] = {
     {&kNsSyntax, kNamespaces, nullptr, kNsCommands},
     {&kWhoisSyntax, kNamespaces, run_whois},
     {&kOwnsSyntax, kNamespaces, run_owns},
+    {&kMapSyntax, kNamespaces, run_map},
     {&kUnshareSyntax, kNamespaces, run_unshare},
     {&kNsenterSyntax, kNamespaces, run_nsenter},
     {&kLsnsSyntax, kNamespaces, run_lsns},

@@ -60,6 +60,9 @@ int run_unshare(const Invocation& call);
 int run_nsenter(const Invocation& call);
 int run_lsns(const Invocation& call);
 
+extern const Syntax kMapSyntax;
+int run_map(const Invocation& call);
+
 extern const Syntax kVersionSyntax;
 int run_version(const Invocation& call);
 

@@ -17,13 +17,14 @@ std::optional<ProcStat> parse_proc_stat(std::string_view text) {
   if (open == std::string_view::npos || close == std::string_view::npos || close < open || open < 2) return std::nullopt;
   std::optional<uint64_t> pid = parse_uint(text.substr(0, open - 1), 1, INT32_MAX);
   std::vector<std::string_view> fields = split_words(trim(text.substr(close + 1)));
-  constexpr size_t kState = 0, kPpid = 1, kThreads = 17, kStart = 19;  // proc(5), counted from the third field
+  constexpr size_t kState = 0, kPpid = 1, kFlags = 6, kThreads = 17, kStart = 19;  // proc(5), counted from the third field
   if (!pid || fields.size() <= kStart || fields[kState].size() != 1) return std::nullopt;
   std::optional<uint64_t> ppid = parse_uint(fields[kPpid], 0, INT32_MAX), threads = parse_uint(fields[kThreads]);
-  std::optional<uint64_t> start = parse_uint(fields[kStart]);
-  if (!ppid || !threads || !start) return std::nullopt;
+  std::optional<uint64_t> start = parse_uint(fields[kStart]), flags = parse_uint(fields[kFlags]);
+  if (!ppid || !threads || !start || !flags) return std::nullopt;
+  constexpr uint64_t kKernelThread = 0x00200000;  // PF_KTHREAD of include/linux/sched.h
   return ProcStat{static_cast<pid_t>(*pid), text.substr(open + 1, close - open - 1), fields[kState][0],
-                  static_cast<pid_t>(*ppid), static_cast<uint32_t>(*threads), *start};
+                  static_cast<pid_t>(*ppid), (*flags & kKernelThread) != 0, static_cast<uint32_t>(*threads), *start};
 }
 
 static pid_t parse_number_name(const char* name) {

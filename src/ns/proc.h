@@ -18,6 +18,7 @@ struct ProcStat {
   std::string_view comm;
   char state = '?';
   pid_t ppid = 0;
+  bool kernel_thread = false;
   uint32_t threads = 0;
   uint64_t start_ticks = 0;
 };
