@@ -43,7 +43,7 @@ bench:
 	@tools/install-packages build tests bench
 	@tools/build release
 	@tests/bench/run
-	@tests/bench/lsns_bench.py
+	@tests/bench/ns_bench.py
 
 asan:
 	@tools/install-packages build tests asan

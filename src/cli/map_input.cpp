@@ -58,8 +58,20 @@ std::vector<ns::MapPin> pins_of(const ns::Snapshot& snapshot, const std::string&
   return pins;
 }
 
-ns::ProcessFacts read_facts(int proc, pid_t pid) {
+// A scan knows these of the first process in each namespace.
+bool take_facts(const ns::Snapshot& snapshot, pid_t pid, ns::ProcessFacts& facts) {
+  const ns::Process* process = snapshot.process(pid);
+  constexpr pid_t kKernelParent = 2;  // kthreadd, and whatever has its number in another pid namespace
+  if (process == nullptr || process->name.empty() || process->ppid == 0 || process->ppid == kKernelParent) return false;
+  facts.name = escape_controls(process->name);
+  facts.parent = process->ppid;
+  facts.label = process->label;
+  return true;
+}
+
+ns::ProcessFacts read_facts(const ns::Snapshot& snapshot, int proc, pid_t pid) {
   ns::ProcessFacts facts;
+  if (take_facts(snapshot, pid, facts)) return facts;
   char buffer[4096];
   if (auto text = ns::read_small(proc, format("{}/stat", pid).c_str(), buffer, sizeof buffer))
     if (auto stat = ns::parse_proc_stat(*text)) {
@@ -84,12 +96,12 @@ void read_privileges(int proc, pid_t pid, ns::ProcessFacts& facts) {
   }
 }
 
-ns::Look make_look(int proc) {
+ns::Look make_look(const ns::Snapshot& snapshot, int proc) {
   auto known = std::make_shared<std::map<pid_t, ns::ProcessFacts>>();
   ns::Look look;
-  look.process = [known, proc](pid_t pid) {
+  look.process = [known, &snapshot, proc](pid_t pid) {
     auto [at, fresh] = known->try_emplace(pid);
-    if (fresh) at->second = read_facts(proc, pid);
+    if (fresh) at->second = read_facts(snapshot, proc, pid);
     return at->second;
   };
   look.privileges = [proc](pid_t pid, ns::ProcessFacts& facts) { read_privileges(proc, pid, facts); };
@@ -116,8 +128,8 @@ uint64_t all_capabilities() {
 
 Result<ns::Topology> look_at_topology(bool all) {
   ns::ScanRequest request;
-  request.facts = request.every_process = false;
-  request.mounts = request.relations = true;
+  request.every_process = false;
+  request.labels = request.mounts = request.relations = true;
   request.threads = request.descriptors = request.sockets = all;
   Fd proc = TRY(open_file("/proc", O_RDONLY | O_DIRECTORY));
   ns::MapInput input;
@@ -139,7 +151,7 @@ Result<ns::Topology> look_at_topology(bool all) {
   utsname names{};
   if (::uname(&names) == 0) input.host_name = escape_controls(names.nodename);
   input.all_capabilities = all_capabilities();
-  return ns::build_topology(input, make_look(proc.get()));
+  return ns::build_topology(input, make_look(snapshot, proc.get()));
 }
 
 }  // namespace hull::cli

@@ -93,11 +93,14 @@ Result<std::string> ls_text(const LsArgs& args) {
     request.kinds = ns::mask_of(*kind);
   }
   request.threads = request.descriptors = request.sockets = request.mounts = request.relations = true;
+  request.every_process = request.facts = false;
+  request.labels = true;
   TRY(check_filters(args));
   engine::Engine engine = TRY(engine::Engine::open());
   Names names(engine);
   ns::Snapshot snapshot = TRY(ns::scan(request));
   OwnerLabels labels;
+  labels.know(snapshot);
   std::vector<json::value> rows;
   for (const ns::Namespace& space : snapshot.namespaces)
     if (auto sets = names.of(space); (request.kinds & ns::mask_of(space.kind)) != 0 && matches(args, sets)) rows.push_back(row_of(space, labels, sets));

@@ -27,14 +27,22 @@ OwnerLabels::OwnerLabels() {
     if (auto inode = kernel::ns_inode(label.pid, kernel::NsKind::Mnt)) names_[*inode] = label.name;
 }
 
-std::string OwnerLabels::of(pid_t pid) const {
-  auto inode = kernel::ns_inode(pid, kernel::NsKind::Mnt);
-  auto name = inode ? names_.find(*inode) : names_.end();
-  if (name != names_.end()) return "container " + name->second;
+std::string OwnerLabels::label(pid_t pid, uint64_t mnt_inode, std::string_view cgroup_label, std::string_view name) const {
+  if (auto container = names_.find(mnt_inode); container != names_.end()) return "container " + container->second;
   if (auto holder = holders_.find(pid); holder != holders_.end()) return "ns " + holder->second;
+  return cgroup_label.empty() ? format("process {} ({})", pid, name) : std::string(cgroup_label);
+}
+
+void OwnerLabels::know(const ns::Snapshot& snapshot) {
+  for (const ns::Process& process : snapshot.processes)
+    if (!process.name.empty())
+      known_[process.pid] = label(process.pid, process.inode[ns::index_of(kernel::NsKind::Mnt)], process.label, escape_controls(process.name));
+}
+
+std::string OwnerLabels::of(pid_t pid) const {
+  if (auto known = known_.find(pid); known != known_.end()) return known->second;
   auto cgroups = read_file(format("/proc/{}/cgroup", pid));
-  std::string label = cgroups ? ns::cgroup_label(*cgroups) : "";
-  return label.empty() ? format("process {} ({})", pid, process_name(pid)) : label;
+  return label(pid, kernel::ns_inode(pid, kernel::NsKind::Mnt).value_or(0), cgroups ? ns::cgroup_label(*cgroups) : "", process_name(pid));
 }
 
 std::string OwnerLabels::of(const ns::Namespace& space) const {

@@ -34,13 +34,17 @@ std::string namespace_file(std::string_view text, kernel::NsKind kind);
 class OwnerLabels {
  public:
   OwnerLabels();
+  // Takes what a scan with labels has read, so that of() need not read it again.
+  void know(const ns::Snapshot& snapshot);
   std::string of(pid_t pid) const;
   // Of a namespace: "host" for those that the kernel began with, else its first process's, else what holds it.
   std::string of(const ns::Namespace& space) const;
 
  private:
+  std::string label(pid_t pid, uint64_t mnt_inode, std::string_view cgroup_label, std::string_view name) const;
   std::string of_mount(const std::string& path) const;
   std::string store_;
+  std::map<pid_t, std::string> known_;
   std::map<pid_t, std::string> holders_;  // of named pid namespaces
   std::map<uint64_t, std::string> names_;  // mount namespace's inode to the container's name
 };

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <unordered_map>
 
 #include "base/text.h"
 #include "ns/proc.h"
@@ -71,10 +72,23 @@ void follow(Snapshot& snapshot, const Fd& fd, Namespace& space, std::vector<Rela
   if (space.parent != 0 && snapshot.find(space.parent) == nullptr) meet(kernel::ns_parent(fd), space.kind, space.parent);
 }
 
-void read_all_relations(Snapshot& snapshot) {
+// What the shares have read of their processes' namespaces; true if both relatives are in the snapshot.
+bool take_related(const Snapshot& snapshot, const std::unordered_map<uint64_t, const Related*>& related, Namespace& space) {
+  auto at = related.find(space.inode);
+  if (at == related.end()) return false;
+  const Related& known = *at->second;
+  space.id = known.id, space.parent = known.parent, space.owner = known.owner, space.owner_uid = known.owner_uid;
+  return (space.parent == 0 || snapshot.find(space.parent) != nullptr) && (space.owner == 0 || snapshot.find(space.owner) != nullptr);
+}
+
+void read_all_relations(Snapshot& snapshot, const std::vector<Related>& related) {
   std::vector<Relative> unmet;
-  for (Namespace& space : snapshot.namespaces)
+  std::unordered_map<uint64_t, const Related*> known;
+  for (const Related& one : related) known.emplace(one.inode, &one);
+  for (Namespace& space : snapshot.namespaces) {
+    if (take_related(snapshot, known, space)) continue;
     if (Result<Fd> fd = open_found(space)) follow(snapshot, *fd, space, unmet);
+  }
   for (size_t next = 0; next < unmet.size(); ++next) {
     Relative relative = std::move(unmet[next]);
     follow(snapshot, relative.fd, relative.space, unmet);
@@ -143,6 +157,7 @@ std::optional<Chunk> finish_helper(ScanHelper& helper) {
 void merge(Chunk& into, Chunk&& from) {
   std::move(from.processes.begin(), from.processes.end(), std::back_inserter(into.processes));
   into.held.insert(into.held.end(), from.held.begin(), from.held.end());
+  into.related.insert(into.related.end(), from.related.begin(), from.related.end());
 }
 
 Chunk scan_alone(const ScanRequest& request, int proc, const std::vector<pid_t>& pids) {
@@ -210,7 +225,10 @@ void read_relations(const Fd& fd, Namespace& space) {
     if (Result<Fd> parent = kernel::ns_parent(fd); parent && ::fstat(parent->get(), &status) == 0) space.parent = status.st_ino;
   if (space.kind == NsKind::User)
     if (Result<uid_t> uid = kernel::ns_owner_uid(fd)) space.owner_uid = *uid;
-  if (Result<kernel::NsIdentity> identity = kernel::identify_ns(fd)) space.id = identity->id;
+  if (Result<kernel::NsIdentity> identity = kernel::identify_ns(fd)) {
+    space.inode = identity->inode;
+    space.id = identity->id;
+  }
 }
 
 Result<Snapshot> scan(const ScanRequest& request) {
@@ -225,7 +243,7 @@ Result<Snapshot> scan(const ScanRequest& request) {
   gather_namespaces(snapshot, request.kinds);
   for (const Held& held : chunk.held) note_held(snapshot, held);
   if (request.mounts) read_mounts(request, snapshot);
-  if (request.relations) read_all_relations(snapshot);
+  if (request.relations) read_all_relations(snapshot, chunk.related);
   return snapshot;
 }
 

@@ -10,6 +10,7 @@ struct ScanRequest {
   KindMask kinds = kAllKinds;
   bool facts = true;          // the processes' parents and users
   bool commands = false;      // their command lines
+  bool labels = false;        // their names and whose they are
   bool every_process = true;  // these facts of all, not only of the first in each namespace
   bool threads = false;       // namespaces entered by a thread that is not its process's first
   bool descriptors = false;   // open namespace files
@@ -23,7 +24,7 @@ Result<Snapshot> scan(const ScanRequest& request);
 // Opens a namespace that was found, by whatever holds it; NotFound when it is beyond reach.
 Result<Fd> open_found(const Namespace& space);
 
-// id, parent, owner and owner's uid of one namespace behind a descriptor; those it may not learn stay 0.
+// Inode, id, parent, owner and owner's uid of one namespace behind a descriptor; those it may not learn stay 0.
 void read_relations(const Fd& fd, Namespace& space);
 
 }  // namespace hull::ns

@@ -13,6 +13,7 @@
 #include <unordered_set>
 
 #include "base/text.h"
+#include "ns/label.h"
 #include "ns/proc.h"
 
 #ifndef SIOCGSKNS
@@ -95,16 +96,37 @@ void read_facts_by_files(const Scanner& scanner, Process& process) {
   if (::fstatat(scanner.proc, proc_path(path, process.pid, ""), &status, 0) == 0) process.uid = status.st_uid;
 }
 
+void read_label(const Scanner& scanner, Process& process) {
+  char path[32], buffer[4096];
+  if (auto name = read_small(scanner.proc, proc_path(path, process.pid, "/comm"), buffer, sizeof buffer)) process.name = trim(*name);
+  if (auto cgroups = read_small(scanner.proc, proc_path(path, process.pid, "/cgroup"), buffer, sizeof buffer)) process.label = cgroup_label(*cgroups);
+}
+
 void read_facts(const Scanner& scanner, Process& process) {
   if (scanner.request.facts && !(scanner.proc_is_ours && read_facts_by_pidfd(process))) read_facts_by_files(scanner, process);
   if (scanner.request.commands) process.command = command_line(process.pid);
+  if (scanner.request.labels) read_label(scanner, process);
+}
+
+void relate(Scanner& scanner, int ns_dir, NsKind kind, uint64_t inode) {
+  Fd fd(::openat(ns_dir, kernel::ns_info(kind).name, O_RDONLY | O_CLOEXEC));
+  if (!fd) return;
+  Namespace space;
+  space.kind = kind;
+  // The process may have gone elsewhere meanwhile.
+  if (read_relations(fd, space); space.inode == inode)
+    scanner.chunk.related.push_back({inode, space.id, space.parent, space.owner, space.owner_uid});
 }
 
 // Whether the process is the first of this share in any of its namespaces: only those are ever shown.
-bool stands_for_one(Scanner& scanner, const Process& process) {
+bool stands_for_one(Scanner& scanner, int ns_dir, const Process& process) {
   bool first = false;
-  for (uint64_t inode : process.inode)
-    if (inode != 0) first |= scanner.seen.insert(inode).second;
+  for (const kernel::NsInfo& info : kNamespaces) {
+    uint64_t inode = process.inode[index_of(info.kind)];
+    if (inode == 0 || !scanner.seen.insert(inode).second) continue;
+    first = true;
+    if (scanner.request.relations) relate(scanner, ns_dir, info.kind, inode);
+  }
   return first;
 }
 
@@ -198,7 +220,7 @@ void read_process(Scanner& scanner, pid_t pid) {
   Process process;
   process.pid = pid;
   read_links(ns_dir.get(), scanner.request.kinds, process.inode);
-  bool first = stands_for_one(scanner, process);
+  bool first = stands_for_one(scanner, ns_dir.get(), process);
   if (first || scanner.request.every_process) read_facts(scanner, process);
   if (scanner.request.threads) read_threads(scanner, pid);
   if (scanner.request.descriptors) read_descriptors(scanner, process);
@@ -216,15 +238,24 @@ bool get(std::string_view& in, void* data, size_t size) {
   return true;
 }
 
-bool get_process(std::string_view& in, Process& process) {
+void put_text(std::string& out, const std::string& text) {
+  size_t size = text.size();
+  put(out, &size, sizeof size);
+  put(out, text.data(), size);
+}
+
+bool get_text(std::string_view& in, std::string& text) {
   size_t size = 0;
-  if (!get(in, &process.pid, sizeof process.pid) || !get(in, &process.ppid, sizeof process.ppid) ||
-      !get(in, &process.uid, sizeof process.uid) || !get(in, process.inode.data(), sizeof process.inode) ||
-      !get(in, &size, sizeof size) || in.size() < size)
-    return false;
-  process.command = std::string(in.substr(0, size));
+  if (!get(in, &size, sizeof size) || in.size() < size) return false;
+  text = in.substr(0, size);
   in.remove_prefix(size);
   return true;
+}
+
+bool get_process(std::string_view& in, Process& process) {
+  return get(in, &process.pid, sizeof process.pid) && get(in, &process.ppid, sizeof process.ppid) &&
+         get(in, &process.uid, sizeof process.uid) && get(in, process.inode.data(), sizeof process.inode) &&
+         get_text(in, process.command) && get_text(in, process.name) && get_text(in, process.label);
 }
 
 }  // namespace
@@ -247,28 +278,30 @@ Chunk scan_processes(const ScanRequest& request, int proc, Work work) {
 
 std::string encode(const Chunk& chunk) {
   std::string out;
-  size_t count = chunk.processes.size();
+  size_t count = chunk.processes.size(), related = chunk.related.size();
   put(out, &count, sizeof count);
+  put(out, &related, sizeof related);
   for (const Process& process : chunk.processes) {
     put(out, &process.pid, sizeof process.pid);
     put(out, &process.ppid, sizeof process.ppid);
     put(out, &process.uid, sizeof process.uid);
     put(out, process.inode.data(), sizeof process.inode);
-    size_t size = process.command.size();
-    put(out, &size, sizeof size);
-    put(out, process.command.data(), size);
+    for (const std::string* text : {&process.command, &process.name, &process.label}) put_text(out, *text);
   }
+  put(out, chunk.related.data(), related * sizeof(Related));
   for (const Held& held : chunk.held) put(out, &held, sizeof held);
   return out;
 }
 
 std::optional<Chunk> decode(std::string_view in) {
   Chunk chunk;
-  size_t count = 0;
-  if (!get(in, &count, sizeof count) || count > in.size()) return std::nullopt;
+  size_t count = 0, related = 0;
+  if (!get(in, &count, sizeof count) || !get(in, &related, sizeof related) || count > in.size() || related > in.size()) return std::nullopt;
   chunk.processes.resize(count);
   for (Process& process : chunk.processes)
     if (!get_process(in, process)) return std::nullopt;
+  chunk.related.resize(related);
+  if (!get(in, chunk.related.data(), related * sizeof(Related))) return std::nullopt;
   while (!in.empty())
     if (!get(in, &chunk.held.emplace_back(), sizeof(Held))) return std::nullopt;
   return chunk;

@@ -20,9 +20,16 @@ struct Held {
   uint64_t inode = 0;
 };
 
+// Of a namespace that a process of the share was the first in.
+struct Related {
+  uint64_t inode = 0, id = 0, parent = 0, owner = 0;
+  uid_t owner_uid = static_cast<uid_t>(-1);
+};
+
 struct Chunk {
   std::vector<Process> processes;
   std::vector<Held> held;
+  std::vector<Related> related;
 };
 
 // The processes that several scanners share: each takes the next few until none are left, so that the slowest of them

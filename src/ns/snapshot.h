@@ -29,6 +29,7 @@ struct Process {
   pid_t ppid = 0;
   uid_t uid = 0;
   std::string command;
+  std::string name, label;  // comm and cgroup_label(), where asked for; an empty name: not asked for
   std::array<uint64_t, kNsKinds> inode{};  // 0: not readable or not asked for
 };
 

@@ -1,5 +1,5 @@
 /* A crowd for lsns: PROCESSES idle processes in about NAMESPACES namespaces of seven kinds, then "ready". Ends, with all
-   of them, when its standard input closes. Used by lsns_bench.py. */
+   of them, when its standard input closes. Used by ns_bench.py. */
 #define _GNU_SOURCE
 #include <sched.h>
 #include <signal.h>

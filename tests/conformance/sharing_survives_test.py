@@ -5,17 +5,14 @@ import os
 import shutil
 import signal
 import subprocess
-import threading
 import time
 
+from lib.asker import ASK, SERVE, Asker
 from lib.hull import busybox_rootfs, check, environment, equal, eventually, hull, inspect, log, run, scratch
 
-PORT = "8080"
 ROUNDS = 100
 # Alive until told otherwise; the file makes its next start eat memory.
 TARGET = ("sh", "-c", "[ -e /oom ] && { rm /oom; exec dd if=/dev/zero of=/dev/null bs=64M count=1; }; exec sleep 600")
-SERVE = ("sh", "-c", f"mkdir -p /www && echo served > /www/index.html && exec httpd -f -p {PORT} -h /www")
-ASK = ("wget", "-q", "-O-", f"http://127.0.0.1:{PORT}/")
 
 
 def running(*names):
@@ -27,43 +24,6 @@ def running(*names):
         except OSError:
             continue
     return False
-
-
-class Asker(threading.Thread):
-    """Asks over localhost from inside the sharer's network, on and on; the longest gap between two answers is `gap`."""
-    PROGRAM = r"""
-import ctypes, os, socket, sys, time
-with open(sys.argv[1]) as ns:
-    assert ctypes.CDLL(None, use_errno=True).setns(ns.fileno(), 0x40000000) == 0
-print("ready", flush=True)
-last, gap, answers, failures = time.monotonic(), 0.0, 0, 0
-os.set_blocking(0, False)
-while True:
-    try:
-        if os.read(0, 1): break
-    except BlockingIOError: pass
-    try:
-        with socket.create_connection(("127.0.0.1", 8080), 2) as asked:
-            asked.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            text = b""
-            while piece := asked.recv(4096): text += piece
-        if b"served" not in text: raise OSError("another answer")
-        now = time.monotonic(); gap = max(gap, now - last); last = now; answers += 1
-    except OSError: failures += 1
-    time.sleep(0.002)
-print(answers, failures, gap)
-"""
-
-    def __init__(self, pid):
-        super().__init__()
-        self.child = subprocess.Popen(["python3", "-c", self.PROGRAM, f"/proc/{pid}/ns/net"], stdin=subprocess.PIPE,
-                                      stdout=subprocess.PIPE, text=True)
-        equal(self.child.stdout.readline(), "ready\n")
-
-    def end(self):
-        out, _ = self.child.communicate("x", timeout=20)
-        answers, failures, gap = out.split()
-        return int(answers), int(failures), float(gap)
 
 
 def parent_of(pid):
