@@ -229,11 +229,13 @@ void read_process(Scanner& scanner, pid_t pid) {
 
 // ---- from a helper process to us: flat records of this very build
 
-void put(std::string& out, const void* data, size_t size) { out.append(static_cast<const char*>(data), size); }
+void put(std::string& out, const void* data, size_t size) {
+  if (size != 0) out.append(static_cast<const char*>(data), size);
+}
 
 bool get(std::string_view& in, void* data, size_t size) {
   if (in.size() < size) return false;
-  memcpy(data, in.data(), size);
+  if (size != 0) memcpy(data, in.data(), size);  // what holds nothing may have no address
   in.remove_prefix(size);
   return true;
 }
