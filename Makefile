@@ -13,7 +13,7 @@ help:
 	@echo "make demo       build, then tell the tutorial and check each claim (root)"
 	@echo "make check      build, then run every test (root)"
 	@echo "make bench      build, then compare with the kernel's floor and with other engines (root)"
-	@echo "make install    install under PREFIX=$(PREFIX) (and DESTDIR); install-links adds unshare, nsenter, lsns, docker"
+	@echo "make install    install under PREFIX=$(PREFIX) (and DESTDIR), with the link hull-oci; install-links adds unshare, nsenter, lsns, docker"
 	@echo "make asan       build with ASan and UBSan and run every test"
 	@echo "make fuzz       build the fuzz targets with clang and run each FUZZ_SECONDS=20"
 	@echo "make format     clang-format all sources"
@@ -58,6 +58,7 @@ fuzz:
 
 install: build
 	install -D -m 0755 $(RELEASE)/hull $(DESTDIR)$(PREFIX)/bin/hull
+	ln -sf hull $(DESTDIR)$(PREFIX)/bin/hull-oci
 	for program in hull-shim hull-image; do \
 	  install -D -m 0755 $(RELEASE)/$$program $(LIBEXEC)/$$program || exit 1; done
 	@if [ -d $(RELEASE)/images ]; then \
@@ -68,7 +69,7 @@ install-links: install
 	for name in unshare nsenter lsns docker; do ln -sf hull $(DESTDIR)$(PREFIX)/bin/$$name || exit 1; done
 
 uninstall:
-	for name in unshare nsenter lsns docker; do \
+	for name in unshare nsenter lsns docker hull-oci; do \
 	  [ "$$(readlink $(DESTDIR)$(PREFIX)/bin/$$name)" != hull ] || rm -f $(DESTDIR)$(PREFIX)/bin/$$name; done
 	rm -rf $(DESTDIR)$(PREFIX)/bin/hull $(LIBEXEC) $(SHARE)
 

@@ -69,6 +69,7 @@ constexpr Command kCommands[] = {
     {&kUnshareSyntax, kNamespaces, run_unshare},
     {&kNsenterSyntax, kNamespaces, run_nsenter},
     {&kLsnsSyntax, kNamespaces, run_lsns},
+    {&kOciSyntax, kOther, run_oci},
     {&kInfoSyntax, kCommon, run_info},
     {&kVersionSyntax, kCommon, run_version},
 };

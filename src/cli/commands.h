@@ -62,6 +62,8 @@ int run_lsns(const Invocation& call);
 
 extern const Syntax kMapSyntax;
 int run_map(const Invocation& call);
+extern const Syntax kOciSyntax;
+int run_oci(const Invocation& call);
 
 extern const Syntax kVersionSyntax;
 int run_version(const Invocation& call);

@@ -101,6 +101,7 @@ int dispatch(std::span<char* const> argv) {
   std::span<char* const> rest = argv.empty() ? argv : argv.subspan(1);
   const Command* own = find_command(commands(), name);
   if (own && own->syntax->dialect == Dialect::UtilLinux) return run_command(*own, {std::string(name), rest});
+  if (name == "hull-oci" || name == "runc" || name == "crun") return run_oci({std::string(name), rest});
   if (!rest.empty()) {
     std::string_view word = rest[0];
     if (word == "--version" || word == "-v") {

@@ -1,32 +1,17 @@
-// Who a process is, beyond a number that is used again: with pidfs (Linux 6.9) the inode of its pidfd, which is unique
-// until the next boot; else its start time. The boot's id goes with it. All signals go through a checked pidfd (M3).
+// The engine's name for who a process is (kernel/identity.h).
 #pragma once
 
-#include <sys/types.h>
-
-#include <string>
-#include <string_view>
-
-#include "base/fd.h"
-#include "base/json.h"
-#include "base/result.h"
+#include "kernel/identity.h"
 
 namespace hull::engine {
 
-struct ProcessIdentity {
-  pid_t pid = 0;
-  std::string identity;  // "pidfs:INODE" or "start:TICKS"
-};
-
-Result<Fd> open_pidfd(pid_t pid);
-Result<ProcessIdentity> identify_process(pid_t pid, const Fd& pidfd);
-std::string boot_id();
-
-// A pidfd of this very process, if it still runs; NotFound if it has ended (a zombie has) or the number is another's.
-Result<Fd> find_process(const ProcessIdentity& process);
-bool has_ended(const Fd& pidfd);
-// Waits for the end; false after timeout_ms (negative: forever).
-bool wait_for_end(const Fd& pidfd, int64_t timeout_ms);
-Result<> send_signal(const Fd& pidfd, int signal_number);
+using kernel::boot_id;
+using kernel::find_process;
+using kernel::has_ended;
+using kernel::identify_process;
+using kernel::open_pidfd;
+using kernel::ProcessIdentity;
+using kernel::send_signal;
+using kernel::wait_for_end;
 
 }  // namespace hull::engine

@@ -27,6 +27,22 @@ struct Rlimit {
   uint64_t hard = 0, soft = 0;
 };
 
+struct Scheduler {
+  std::string policy;  // "SCHED_BATCH"
+  std::optional<int32_t> nice, priority;
+  std::vector<std::string> flags;  // "SCHED_FLAG_RESET_ON_FORK"
+  std::optional<uint64_t> runtime, deadline, period;
+};
+
+struct IoPriority {
+  std::string io_class;  // "IOPRIO_CLASS_BE"
+  int32_t priority = 0;
+};
+
+struct ExecCpuAffinity {
+  std::string initial, final_;  // cpu lists
+};
+
 struct Process {
   bool terminal = false;
   uint16_t console_height = 0, console_width = 0;
@@ -39,6 +55,9 @@ struct Process {
   bool no_new_privileges = false;
   std::string apparmor_profile, selinux_label;
   std::optional<int> oom_score_adj;
+  std::optional<Scheduler> scheduler;
+  std::optional<IoPriority> io_priority;
+  std::optional<ExecCpuAffinity> exec_cpu_affinity;
 };
 
 struct IdMapping {
@@ -145,6 +164,16 @@ struct Seccomp {
   std::vector<SeccompRule> syscalls;
 };
 
+struct Hook {
+  std::string path;
+  std::vector<std::string> args, env;
+  std::optional<int64_t> timeout;  // seconds
+};
+
+struct Hooks {
+  std::vector<Hook> prestart, create_runtime, create_container, start_container, poststart, poststop;
+};
+
 struct TimeOffset {
   int64_t secs = 0;
   uint32_t nanosecs = 0;
@@ -162,6 +191,7 @@ struct Linux {
   std::vector<std::string> masked_paths, readonly_paths;
   std::string mount_label;
   std::optional<std::string> personality_domain;
+  std::vector<std::string> personality_flags;
   std::map<std::string, TimeOffset> time_offsets;  // "monotonic", "boottime"
 };
 
@@ -171,6 +201,7 @@ struct Spec {
   Process process;
   Root root;
   std::vector<Mount> mounts;
+  Hooks hooks;
   std::map<std::string, std::string> annotations;
   Linux linux_;
 };

@@ -49,6 +49,24 @@ object capabilities(const Capabilities& caps) {
   return o;
 }
 
+object scheduler(const Scheduler& s) {
+  object o{{"policy", s.policy}};
+  put(o, "nice", s.nice);
+  put(o, "priority", s.priority);
+  put_array(o, "flags", strings(s.flags));
+  put(o, "runtime", s.runtime);
+  put(o, "deadline", s.deadline);
+  put(o, "period", s.period);
+  return o;
+}
+
+object cpu_affinity(const ExecCpuAffinity& a) {
+  object o;
+  put(o, "initial", a.initial);
+  put(o, "final", a.final_);
+  return o;
+}
+
 object process_object(const Process& p) {
   object o;
   if (p.terminal) o["terminal"] = true;
@@ -63,6 +81,9 @@ object process_object(const Process& p) {
   put(o, "apparmorProfile", p.apparmor_profile);
   put(o, "selinuxLabel", p.selinux_label);
   put(o, "oomScoreAdj", p.oom_score_adj);
+  if (p.scheduler) o["scheduler"] = scheduler(*p.scheduler);
+  if (p.io_priority) o["ioPriority"] = object{{"class", p.io_priority->io_class}, {"priority", p.io_priority->priority}};
+  if (p.exec_cpu_affinity) o["execCPUAffinity"] = cpu_affinity(*p.exec_cpu_affinity);
   return o;
 }
 
@@ -225,10 +246,35 @@ object linux_object(const Linux& l) {
   put_array(o, "maskedPaths", strings(l.masked_paths));
   put_array(o, "readonlyPaths", strings(l.readonly_paths));
   put(o, "mountLabel", l.mount_label);
-  if (l.personality_domain) o["personality"] = object{{"domain", *l.personality_domain}};
+  if (l.personality_domain) {
+    object personality{{"domain", *l.personality_domain}};
+    put_array(personality, "flags", strings(l.personality_flags));
+    o["personality"] = std::move(personality);
+  }
   object offsets;
   for (const auto& [clock, offset] : l.time_offsets) offsets[clock] = object{{"secs", offset.secs}, {"nanosecs", offset.nanosecs}};
   put_object(o, "timeOffsets", std::move(offsets));
+  return o;
+}
+
+array hook_list(const std::vector<Hook>& list) {
+  return each(list, [](const Hook& h) {
+    object o{{"path", h.path}};
+    put_array(o, "args", strings(h.args));
+    put_array(o, "env", strings(h.env));
+    put(o, "timeout", h.timeout);
+    return o;
+  });
+}
+
+object hooks(const Hooks& h) {
+  object o;
+  put_array(o, "prestart", hook_list(h.prestart));
+  put_array(o, "createRuntime", hook_list(h.create_runtime));
+  put_array(o, "createContainer", hook_list(h.create_container));
+  put_array(o, "startContainer", hook_list(h.start_container));
+  put_array(o, "poststart", hook_list(h.poststart));
+  put_array(o, "poststop", hook_list(h.poststop));
   return o;
 }
 
@@ -243,6 +289,7 @@ json::value to_json(const Spec& spec) {
   put(o, "hostname", spec.hostname);
   put(o, "domainname", spec.domainname);
   put_array(o, "mounts", each(spec.mounts, mount_object));
+  put_object(o, "hooks", hooks(spec.hooks));
   put_object(o, "annotations", text_map(spec.annotations));
   o["linux"] = linux_object(spec.linux_);
   return o;

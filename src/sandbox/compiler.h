@@ -43,6 +43,7 @@ struct Compiler {
 // What differs between a container's first process and one of exec.
 struct ProcessTail {
   bool reaper = false, setgroups_refused = false, report_ready = false;
+  int start_fd = -1;  // as hull-init numbers it; -1: no wait
 };
 
 // plan.cpp

@@ -116,6 +116,7 @@ int init_body(void* context) {
   for (int fd : launch.io.cgroup_files) moves.emplace_back(fd, next++);
   if (launch.time_ns) moves.emplace_back(launch.time_ns.get(), next++);
   if (launch.io.net_ns_fd >= 0) moves.emplace_back(launch.io.net_ns_fd, next++);
+  if (launch.io.start_fd >= 0) moves.emplace_back(launch.io.start_fd, next++);
   int image = ::fcntl(launch.image.get(), F_DUPFD_CLOEXEC, kOutOfTheWay);
   Result<> placed = place_descriptors(moves);
   if (placed && enters_user_namespace(launch.plan)) placed = keep_capabilities_over_exec();
@@ -358,8 +359,8 @@ Error Launched::failure_of(const WireFailure& failure) {
   std::string call(failure.call, ::strnlen(failure.call, sizeof failure.call));
   std::string detail(failure.detail, ::strnlen(failure.detail, sizeof failure.detail));
   StepKind kind = failure.step < plan_->steps.size() ? plan_->steps[failure.step].kind : StepKind::Exec;
-  command_failed_ = kind == StepKind::Exec || kind == StepKind::Chdir;
-  if (kind == StepKind::Exec) {
+  command_failed_ = kind == StepKind::Exec || kind == StepKind::WaitStart || kind == StepKind::Chdir;
+  if (kind == StepKind::Exec || kind == StepKind::WaitStart) {
     std::string why = call == "search PATH" ? "executable file not found in $PATH" : to_lower(errno_text(failure.errno_value));
     return Error(kind_of_errno(failure.errno_value), format("exec: \"{}\": {}", detail, why), failure.errno_value);
   }

@@ -26,6 +26,7 @@ struct LaunchIo {
   int stdin_fd = 0, stdout_fd = 1, stderr_fd = 2;  // what the process gets; with a console: ignored
   int console_fd = -1;      // with plan.console: a socket that receives the pty's master (SCM_RIGHTS, one byte)
   int target_pidfd = -1;    // with plan.join_target
+  int start_fd = -1;        // with PlanOptions::wait_start: a fifo, open for both ways so that its end never comes
   int net_ns_fd = -1;       // with PlanOptions::net_made_ahead
   int cgroup_fd = -1;       // cgroup v2 directory for CLONE_INTO_CGROUP
   std::vector<int> cgroup_files;  // open v1 `tasks` files for plans that enter through descriptors (exec)

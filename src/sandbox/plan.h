@@ -60,6 +60,7 @@ struct PlanOptions {
   bool loopback_up = true;
   bool new_keyring = true;
   bool report_ready = false;                    // for Launched::wait_ready
+  bool wait_start = false;                      // after its release it waits for a byte from LaunchIo::start_fd before it execs
   bool net_made_ahead = false;                  // a new net namespace comes as LaunchIo::net_ns_fd, its loopback up
   uint64_t kept_namespaces = 0;                 // CLONE_NEW* of joined namespaces that are this container's own
   uint64_t owned_namespaces = 0;                // CLONE_NEW* of joined ones that belong to its user namespace

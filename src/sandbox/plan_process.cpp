@@ -78,6 +78,17 @@ class ProcessSteps {
     step.texts.emplace_back(reinterpret_cast<const char*>(filter.data()), filter.size() * sizeof filter[0]);
   }
 
+  void wait(const ProcessTail& tail) {
+    add(StepKind::WaitGo).numbers[0] = tail.report_ready;
+    if (tail.start_fd < 0 || process_.args.empty()) return;
+    std::string path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    for (const std::string& entry : process_.env)
+      if (entry.starts_with("PATH=")) path = entry.substr(5);
+    Step& step = add(StepKind::WaitStart);
+    step.numbers[0] = static_cast<uint64_t>(tail.start_fd);
+    step.texts = {process_.args[0], path};
+  }
+
   Result<> execute() {
     if (process_.args.empty()) return fail(ErrorKind::Invalid, "process.args: no command given");
     Step& step = add(StepKind::Exec);
@@ -112,10 +123,10 @@ Result<> append_process_steps(LaunchPlan& plan, const oci::Process& process, con
   if (process.no_new_privileges) {
     steps.capabilities(masks);
     steps.add(StepKind::NoNewPrivs);
-    steps.add(StepKind::WaitGo).numbers[0] = tail.report_ready;
+    steps.wait(tail);
     steps.seccomp(filter, seccomp_flags);
   } else {
-    steps.add(StepKind::WaitGo).numbers[0] = tail.report_ready;
+    steps.wait(tail);
     steps.seccomp(filter, seccomp_flags);
     steps.capabilities(masks);
   }
@@ -125,8 +136,11 @@ Result<> append_process_steps(LaunchPlan& plan, const oci::Process& process, con
 }
 
 Result<> compile_process(Compiler& c) {
+  const oci::Namespace* time = c.find_namespace(kernel::NsKind::Time);
+  int start_fd = kFirstPassedFd + (time != nullptr && !time->path.empty() ? 1 : 0) + (c.options.net_made_ahead ? 1 : 0);
   return append_process_steps(c.plan, c.spec.process, c.options.seccomp_filter, c.options.seccomp_flags,
-                              {c.options.reaper, c.plan.deny_setgroups, c.options.report_ready});
+                              {c.options.reaper, c.plan.deny_setgroups, c.options.report_ready,
+                               c.options.wait_start ? start_fd : -1});
 }
 
 }  // namespace hull::sandbox

@@ -64,6 +64,40 @@ static int exec_failed(const char* program) {
   return fail_as(saved, "exec", program);
 }
 
+// 0 if the program can most likely be executed, else as exec fails: what `create` can tell before `start`.
+static int look_for_program(const char* program, const char* path) {
+  struct stat status;
+  if (strchr(program, '/') != nullptr) {
+    if (faccessat(AT_FDCWD, program, X_OK, AT_EACCESS) != 0) return exec_failed(program);
+    return stat(program, &status) == 0 && S_ISDIR(status.st_mode) ? fail_as(EISDIR, "exec", program) : 0;
+  }
+  bool refused = false;
+  char candidate[4096];
+  while (*path != '\0') {
+    const char* end = strchrnul(path, ':');
+    int size = snprintf(candidate, sizeof candidate, "%.*s/%s", static_cast<int>(end - path), path, program);
+    path = *end == ':' ? end + 1 : end;
+    if (size >= static_cast<int>(sizeof candidate) || stat(candidate, &status) != 0 || S_ISDIR(status.st_mode)) continue;
+    if (faccessat(AT_FDCWD, candidate, X_OK, AT_EACCESS) == 0) return 0;
+    refused = true;
+  }
+  return fail_as(refused ? EACCES : ENOENT, refused ? "exec" : "search PATH", program);
+}
+
+// `create` ends here, `start` writes the byte. The fifo is open both ways in us, so only a byte ends the wait.
+int wait_start(const StepView& step) {
+  if (look_for_program(step.text(0), step.text(1)) != 0) return -1;
+  auto fifo = static_cast<int>(step.number(0));
+  send_trace();
+  close(sandbox::kControlFd);
+  char byte;
+  ssize_t got;
+  do got = read(fifo, &byte, 1);
+  while (got < 0 && errno == EINTR);
+  close(fifo);
+  return got == 1 ? 0 : fail("read", "start fifo");
+}
+
 static int exec_by_search(char** arguments, char** environment) {
   const char* path = environment_value(environment, "PATH");
   if (path == nullptr) path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

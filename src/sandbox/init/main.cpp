@@ -36,7 +36,7 @@ constexpr StepFunction kSteps[] = {
     remount,         pivot,            set_hostname,   set_domainname, write_sysctl,   set_rlimit,     set_oom_score_adj,
     new_keyring,     set_umask,        set_personality, set_user,      drop_bounding,  set_caps,       no_new_privs,
     load_seccomp,    change_directory, stay_as_reaper, wait_go,
-    hold,             execute,
+    wait_start,       hold,             execute,
 };
 static_assert(sizeof kSteps / sizeof *kSteps == static_cast<size_t>(StepKind::Count), "one function per StepKind");
 

@@ -1,4 +1,4 @@
-#include "engine/identity.h"
+#include "kernel/identity.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -12,7 +12,7 @@
 
 #include "base/text.h"
 
-namespace hull::engine {
+namespace hull::kernel {
 namespace {
 
 // Field 22 of /proc/PID/stat, after the last ')': the name in parentheses may hold anything.
@@ -82,4 +82,4 @@ Result<> send_signal(const Fd& pidfd, int signal_number) {
   return fail_errno("pidfd_send_signal", format("signal {}", signal_number));
 }
 
-}  // namespace hull::engine
+}  // namespace hull::kernel

@@ -1,0 +1,91 @@
+// hull oci: global options, the table of commands, and errors as shims read them.
+#include "cli/oci.h"
+
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+namespace hull::cli {
+namespace {
+
+struct Globals : OciGlobals { bool version = false; };
+constexpr Option kOptions[] = {
+    {0, "root", Takes::Required, "directory", "Where the state of containers is kept", store<&Globals::root>},
+    {0, "log", Takes::Required, "file", "Write errors to this file, too", store<&Globals::log>},
+    {0, "log-format", Takes::Required, "format", "text or json", store<&Globals::log_format>},
+    {0, "debug", Takes::Bool, nullptr, "Accepted", store<&Globals::debug>},
+    {0, "systemd-cgroup", Takes::Bool, nullptr, "Make cgroups through systemd", store<&Globals::systemd_cgroup>},
+    {0, "rootless", Takes::Required, "mode", "Accepted: true, false or auto", store<&Globals::rootless>},
+    {'v', "version", Takes::Bool, nullptr, "Print the version", store<&Globals::version>},
+};
+
+struct OciCommand {
+  const char* name;
+  int (*run)(const OciCall& call);
+};
+constexpr OciCommand kOciCommands[] = {
+    {"create", oci_create}, {"start", oci_start}, {"state", oci_state},   {"kill", oci_kill},     {"delete", oci_delete},
+    {"run", oci_run},       {"exec", oci_exec},   {"list", oci_list},     {"ps", oci_ps},         {"pause", oci_pause},
+    {"resume", oci_resume}, {"update", oci_update}, {"features", oci_features}, {"spec", oci_spec},
+};
+
+std::string default_root() {
+  const char* runtime = ::getenv("XDG_RUNTIME_DIR");
+  if (::geteuid() != 0 && runtime != nullptr && *runtime == '/') return std::string(runtime) + "/hull-oci";
+  return "/run/hull-oci";
+}
+
+std::string log_line(const OciGlobals& globals, const std::string& text) {
+  char now[32];
+  time_t seconds = ::time(nullptr);
+  tm parts;
+  ::strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", ::gmtime_r(&seconds, &parts));
+  if (globals.log_format == "json") return json::to_text(json::object{{"level", "error"}, {"msg", text}, {"time", now}}) + "\n";
+  return format("time=\"{}\" level=error msg={}\n", now, json::to_text(json::value(text)));
+}
+
+}  // namespace
+
+const Syntax kOciSyntax{.name = "oci", .synopsis = "[OPTIONS] COMMAND [ARG...]", .summary = "Run OCI bundles, with runc's command line",
+                        .options = kOptions, .operands = Operands::EndOptions,
+                        .epilogue = "Commands: create delete exec features kill list pause ps resume run spec start state update"};
+
+int oci_report(const OciGlobals& globals, const Error& error, int code) {
+  print_error(error.text());
+  if (globals.log.empty()) return code;
+  if (auto file = open_file(globals.log, O_WRONLY | O_CREAT | O_APPEND, 0644)) (void)write_all(*file, log_line(globals, error.text()), globals.log);
+  return code;
+}
+
+std::optional<int> oci_begin(const OciCall& call, const Syntax& syntax, void* target, std::vector<std::string_view>& operands) {
+  auto code = begin(call.call, syntax, target, operands);
+  if (code && *code != 0) return 1;
+  return code;
+}
+
+int run_oci(const Invocation& call) {
+  Globals globals;
+  globals.root = default_root();
+  std::vector<std::string_view> words;
+  if (auto code = begin(call, kOciSyntax, &globals, words)) return *code == 0 ? 0 : 1;
+  if (globals.version) {
+    print(format("hull-oci version {}\nspec: 1.2.0\n", HULL_VERSION));
+    return 0;
+  }
+  if (globals.log_format != "text" && globals.log_format != "json")
+    return oci_report(globals, Error(ErrorKind::Invalid, format("--log-format: unknown \"{}\"", escape_controls(globals.log_format))));
+  if (globals.systemd_cgroup)
+    return oci_report(globals, Error(ErrorKind::Unsupported, "--systemd-cgroup: hull makes cgroups itself; configure the caller for cgroupfs"));
+  if (words.empty()) {
+    print(help_text(kOciSyntax, call.program));
+    return 0;
+  }
+  for (const OciCommand& command : kOciCommands)
+    if (words[0] == command.name)
+      return command.run({globals, {call.program + " " + command.name, call.arguments.subspan(call.arguments.size() - words.size() + 1)}});
+  return oci_report(globals, Error(ErrorKind::Unsupported, format("\"{}\" is no command of {}", escape_controls(words[0]), call.program)));
+}
+
+}  // namespace hull::cli

@@ -1,0 +1,29 @@
+// The OCI runtime's command line (`hull oci`, hull-oci, runc, crun): global options, then a command. Private to cli/oci*.
+#pragma once
+
+#include "cli/commands.h"
+#include "runtime/runtime.h"
+
+namespace hull::cli {
+
+struct OciGlobals {
+  std::string root, log, log_format = "text", rootless;
+  bool debug = false, systemd_cgroup = false;
+};
+
+struct OciCall {
+  const OciGlobals& globals;
+  Invocation call;
+};
+
+// An error goes to standard error and to --log as runc writes it. Returns `code`.
+int oci_report(const OciGlobals& globals, const Error& error, int code = 1);
+// begin() with the exit code of runc for a usage error.
+std::optional<int> oci_begin(const OciCall& call, const Syntax& syntax, void* target, std::vector<std::string_view>& operands);
+
+int oci_create(const OciCall& call), oci_run(const OciCall& call), oci_exec(const OciCall& call);
+int oci_start(const OciCall& call), oci_state(const OciCall& call), oci_kill(const OciCall& call), oci_delete(const OciCall& call);
+int oci_list(const OciCall& call), oci_ps(const OciCall& call), oci_pause(const OciCall& call), oci_resume(const OciCall& call);
+int oci_update(const OciCall& call), oci_features(const OciCall& call), oci_spec(const OciCall& call);
+
+}  // namespace hull::cli

@@ -1,0 +1,32 @@
+// Who a process is, beyond a number that is used again: with pidfs (Linux 6.9) the inode of its pidfd, which is unique
+// until the next boot; else its start time. The boot's id goes with it. All signals go through a checked pidfd (M3).
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <string_view>
+
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/result.h"
+
+namespace hull::kernel {
+
+struct ProcessIdentity {
+  pid_t pid = 0;
+  std::string identity;  // "pidfs:INODE" or "start:TICKS"
+};
+
+Result<Fd> open_pidfd(pid_t pid);
+Result<ProcessIdentity> identify_process(pid_t pid, const Fd& pidfd);
+std::string boot_id();
+
+// A pidfd of this very process, if it still runs; NotFound if it has ended (a zombie has) or the number is another's.
+Result<Fd> find_process(const ProcessIdentity& process);
+bool has_ended(const Fd& pidfd);
+// Waits for the end; false after timeout_ms (negative: forever).
+bool wait_for_end(const Fd& pidfd, int64_t timeout_ms);
+Result<> send_signal(const Fd& pidfd, int signal_number);
+
+}  // namespace hull::kernel

@@ -1,0 +1,14 @@
+// What the runtime-spec demands of a configuration beyond its types, and what hull cannot apply: refused here, by
+// field, before anything is made. Pure. Called by runtime/ after parse.h.
+#pragma once
+
+#include "base/result.h"
+#include "oci/spec.h"
+
+namespace hull::oci {
+
+// Invalid for a contradiction or an unknown value, Unsupported for a setting that hull cannot apply.
+Result<> validate(const Spec& spec);
+Result<> validate(const Process& process);
+
+}  // namespace hull::oci

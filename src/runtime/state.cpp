@@ -1,0 +1,79 @@
+#include "runtime/state.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace hull::runtime {
+
+Result<Home> home_of(const std::string& root, const std::string& id) {
+  bool plain = std::all_of(id.begin(), id.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("_+-.").find(c) != std::string_view::npos;
+  });
+  if (id.empty() || id.size() > 255 || !plain || id == "." || id == "..")
+    return fail(ErrorKind::Invalid, format("invalid container ID format: \"{}\"", escape_controls(id)));
+  return Home{root + "/" + id};
+}
+
+kernel::Cgroups* cgroups() {
+  static std::unique_ptr<kernel::Cgroups> opened = [] {
+    auto found = kernel::Cgroups::open();
+    return found ? std::move(*found) : nullptr;
+  }();
+  return opened.get();
+}
+
+Result<> write_state(const Home& home, const State& state) {
+  json::object annotations;
+  for (const auto& [key, value] : state.annotations) annotations[key] = value;
+  json::object o{{"ociVersion", state.oci_version}, {"id", state.id},         {"pid", state.process.pid},
+                 {"identity", state.process.identity}, {"boot", state.boot},  {"bundle", state.bundle},
+                 {"rootfs", state.rootfs},          {"created", state.created}, {"cgroup", state.cgroup}};
+  o["annotations"] = std::move(annotations);
+  return replace_file(home.file("state.json"), json::to_text(o), Durability::Volatile);
+}
+
+static Result<State> read_state(const Home& home, const std::string& id) {
+  auto text = read_file(home.file("state.json"));
+  if (!text && text.error().kind() == ErrorKind::NotFound) {
+    if (path_exists(home.directory)) return State{"1.2.0", id, "", "", "", "", {}, "", {}};  // cut short before it was written
+    return fail(ErrorKind::NotFound, format("container \"{}\" does not exist", id));
+  }
+  json::value document = TRY(json::parse(TRY(std::move(text)), home.file("state.json")));
+  auto get = [&](const char* key) { return std::string(json::get_string(document, key)); };
+  State state{get("ociVersion"), get("id"), get("bundle"), get("rootfs"), get("created"), get("cgroup"), {}, get("boot"), {}};
+  state.process = {static_cast<pid_t>(json::get_int(document, "pid")), get("identity")};
+  if (const json::value* annotations = json::find(document, "annotations"); annotations != nullptr && annotations->is_object())
+    for (const auto& member : annotations->get_object())
+      state.annotations[std::string(member.key())] = std::string(json::get_string(*annotations, member.key()));
+  return state;
+}
+
+Result<Standing> stand(const std::string& root, const std::string& id) {
+  Home home = TRY(home_of(root, id));
+  Standing standing{TRY(read_state(home, id)), "stopped", Fd()};
+  if (standing.state.boot != kernel::boot_id()) return standing;
+  auto pidfd = kernel::find_process(standing.state.process);
+  if (!pidfd) return standing;
+  standing.pidfd = std::move(*pidfd);
+  standing.status = path_exists(home.file("start.fifo")) ? "created" : "running";
+  if (cgroups() == nullptr || standing.state.cgroup.empty()) return standing;
+  auto group = cgroups()->find(standing.state.cgroup);
+  if (group && (*group)->frozen().value_or(false)) standing.status = "paused";
+  return standing;
+}
+
+json::object state_json(const Standing& standing, bool listed) {
+  const State& state = standing.state;
+  json::object o{{"ociVersion", state.oci_version}, {"id", state.id}, {"pid", standing.pid()},
+                 {"status", standing.status}, {"bundle", state.bundle}, {"rootfs", state.rootfs}, {"created", state.created}};
+  if (!state.annotations.empty()) {
+    json::object annotations;
+    for (const auto& [key, value] : state.annotations) annotations[key] = value;
+    o["annotations"] = std::move(annotations);
+  }
+  if (listed) o["owner"] = "root";
+  return o;
+}
+
+}  // namespace hull::runtime

@@ -1,0 +1,46 @@
+// What the OCI runtime keeps of a container: ROOT/ID/state.json (written whole and renamed), config.json as it was when
+// the container was made, and start.fifo until it is started. Status is never stored; it is computed from the process,
+// the fifo and the freezer. Used by lifecycle.cpp and exec.cpp alone.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "kernel/cgroup.h"
+#include "kernel/identity.h"
+#include "oci/spec.h"
+
+namespace hull::runtime {
+
+struct State {
+  std::string oci_version, id, bundle, rootfs, created, cgroup;
+  kernel::ProcessIdentity process;  // pid 0: creating, or the making was cut short
+  std::string boot;
+  std::map<std::string, std::string> annotations;
+};
+
+struct Standing {
+  State state;
+  std::string status;  // "created", "running", "paused", "stopped"
+  Fd pidfd;            // unless stopped
+  pid_t pid() const { return status == "stopped" ? 0 : state.process.pid; }
+};
+
+// Where one container's files are. The id is checked: [A-Za-z0-9_+.-], not "." or "..", at most 1024 (runc's rule).
+struct Home {
+  std::string directory;
+  std::string file(const char* name) const { return directory + "/" + name; }
+};
+Result<Home> home_of(const std::string& root, const std::string& id);
+
+kernel::Cgroups* cgroups();  // opened once; null on a host without
+Result<> write_state(const Home& home, const State& state);
+// NotFound "container does not exist" when there is none.
+Result<Standing> stand(const std::string& root, const std::string& id);
+// `hull oci state` and hooks' standard input.
+json::object state_json(const Standing& standing, bool listed);
+
+}  // namespace hull::runtime
