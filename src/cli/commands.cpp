@@ -13,6 +13,7 @@ constexpr Command kNsCommands[] = {
     {&kNsCreateSyntax, kOther, run_ns_create}, {&kNsDiffSyntax, kOther, run_ns_diff},     {&kNsLsSyntax, kOther, run_ns_ls},
     {&kNsPinSyntax, kOther, run_ns_pin},       {&kNsPruneSyntax, kOther, run_ns_prune},   {&kNsRenameSyntax, kOther, run_ns_rename},
     {&kNsDoctorSyntax, kOther, run_ns_doctor},
+    {&kNsWatchSyntax, kOther, run_ns_watch},
     {&kNsRmSyntax, kOther, run_ns_rm},         {&kNsShowSyntax, kOther, run_ns_show},     {&kNsUnpinSyntax, kOther, run_ns_unpin},
 };
 
@@ -71,6 +72,7 @@ constexpr Command kCommands[] = {
     {&kLsnsSyntax, kNamespaces, run_lsns},
     {&kOciSyntax, kOther, run_oci},
     {&kInfoSyntax, kCommon, run_info},
+    {&kEventsSyntax, kOther, run_events},
     {&kVersionSyntax, kCommon, run_version},
 };
 

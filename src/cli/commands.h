@@ -25,6 +25,9 @@ int run_logs(const Invocation& call);
 int run_attach(const Invocation& call);
 int run_cleanup(const Invocation& call);
 
+extern const Syntax kEventsSyntax;
+int run_events(const Invocation& call);
+
 extern const Syntax kInspectSyntax, kInfoSyntax;
 int run_inspect(const Invocation& call);
 int run_info(const Invocation& call);
@@ -32,6 +35,8 @@ int run_info(const Invocation& call);
 extern const Syntax kNsSyntax, kNsShowSyntax, kNsDiffSyntax, kNsCreateSyntax, kNsPinSyntax, kNsUnpinSyntax, kNsRenameSyntax, kNsRmSyntax,
     kNsPruneSyntax, kNsDoctorSyntax;
 int run_ns_doctor(const Invocation& call);
+extern const Syntax kNsWatchSyntax;
+int run_ns_watch(const Invocation& call);
 int run_ns_create(const Invocation& call);
 int run_ns_pin(const Invocation& call);
 int run_ns_unpin(const Invocation& call);

@@ -10,6 +10,7 @@
 #include "cli/humanize.h"
 #include "cli/output.h"
 #include "engine/engine.h"
+#include "engine/events.h"
 
 namespace hull::cli {
 namespace {
@@ -46,6 +47,10 @@ image::ProgressCallback image_progress(bool quiet) {
     if (complete) line += "\n";
     (void)!::write(STDERR_FILENO, line.data(), line.size());
   };
+}
+
+void tell_image_event(const image::ImageStore& images, std::string action, std::string id, std::string_view name) {
+  engine::append_events({images.root(), ""}, {{0, "image", std::move(action), std::move(id), {{"name", std::string(name)}}}});
 }
 
 }  // namespace hull::cli

@@ -37,6 +37,7 @@ int run_import(const Invocation& call) {
   if (operands.size() > 1) request.reference = operands[1];
   Result<image::LoadedImage> imported = image::import_image(request, image_progress(false));
   if (!imported) return report("", imported.error());
+  tell_image_event(*images, "import", imported->id.text(), imported->reference);
   print(imported->id.text() + "\n");
   return 0;
 }

@@ -44,7 +44,10 @@ int run_load(const Invocation& call) {
   Result<std::vector<image::LoadedImage>> loaded =
       image::load_images({.root = images->root(), .input = args.input}, image_progress(args.quiet));
   if (!loaded) return report("", loaded.error());
-  for (const image::LoadedImage& image : *loaded) print_loaded(image);
+  for (const image::LoadedImage& image : *loaded) {
+    tell_image_event(*images, "load", image.id.text(), image.reference);
+    print_loaded(image);
+  }
   return 0;
 }
 

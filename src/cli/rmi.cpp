@@ -44,7 +44,14 @@ int run_rmi(const Invocation& call) {
       if (!forgiven) code = kExitFailure;
       continue;
     }
-    for (const std::string& line : removed->lines) print(line + "\n");
+    bool deleted = false;  // the image comes before its layers
+    for (const std::string& line : removed->lines) {
+      bool untagged = line.starts_with("Untagged: ");
+      std::string what = line.substr(line.find(": ") + 2);
+      if (untagged || !deleted) tell_image_event(*images, untagged ? "untag" : "delete", what, what);
+      deleted = deleted || !untagged;
+      print(line + "\n");
+    }
   }
   return code;
 }

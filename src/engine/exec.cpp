@@ -8,9 +8,11 @@
 
 #include "base/text.h"
 #include "engine/engine.h"
+#include "engine/events.h"
 #include "engine/exec_session.h"
 #include "engine/facts.h"
 #include "engine/launcher.h"
+#include "engine/names.h"
 #include "engine/state.h"
 #include "kernel/host_facts.h"
 #include "kernel/seccomp.h"
@@ -116,6 +118,14 @@ Result<sandbox::ParentProgram> reaping_parent(const Record& record) {
   return shim;
 }
 
+// docker's three: made, started, ended. They are one exec by their execID.
+void tell_exec(const Layout& layout, const Record& record, const std::string& exec_id, const std::vector<std::string>& actions, EventAttributes more = {}) {
+  more["execID"] = exec_id;
+  std::vector<Event> events;
+  for (const std::string& action : actions) events.push_back(container_event(record, action, more));
+  append_events(layout, events);
+}
+
 Result<sandbox::LaunchPlan> plan_exec(const Target& target, const ExecOptions& options, size_t cgroup_files) {
   oci::Process process = TRY(exec_process(target, options));
   sandbox::ExecPlanOptions plan_options;
@@ -160,10 +170,14 @@ Result<Outcome> Engine::exec(std::string_view container, const ExecOptions& opti
     outcome.error = std::move(released).error();
     return outcome;
   }
+  std::string exec_id = random_id(), words = join(options.command, " ");
+  tell_exec(layout, target.record, exec_id, {"exec_create: " + words, "exec_start: " + words});
   if (options.detach) return outcome;
   SessionEnd end = TRY(run_exec_session(std::move(io.ours), launched.pid(), launched.pidfd(), options));
   outcome.exit_code = end.exit_code;
   outcome.detached = end.kind == SessionEnd::Kind::Detached;
+  if (outcome.detached) tell_exec(layout, target.record, exec_id, {"exec_detach"});
+  else tell_exec(layout, target.record, exec_id, {"exec_die"}, {{"exitCode", std::to_string(end.exit_code)}});
   return outcome;
 }
 

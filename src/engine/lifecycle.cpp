@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "engine/client.h"
 #include "engine/engine.h"
+#include "engine/events.h"
 #include "engine/names.h"
 #include "engine/sharing.h"
 #include "engine/state.h"
@@ -59,9 +60,15 @@ Result<> thaw(const Layout& layout, const Found& found) {
   return {};
 }
 
+Result<> signal_and_tell(const Layout& layout, const Found& found, int number) {
+  TRY(send_signal(found.standing.pidfd, number));
+  append_events(layout, {container_event(found.record, "kill", {{"signal", std::to_string(number)}})});
+  return {};
+}
+
 Result<> kill_hard(const Layout& layout, const Found& found) {
   TRY(thaw(layout, found));
-  return send_signal(found.standing.pidfd, SIGKILL);
+  return signal_and_tell(layout, found, SIGKILL);
 }
 
 // Who ends a container cleans up after it: the shim is told so, and is waited for until it is gone. Without this it
@@ -119,13 +126,15 @@ Result<> Engine::stop(std::string_view container, std::optional<int64_t> timeout
   int64_t seconds = timeout_s.value_or(found.record.config.stop_timeout_s.value_or(kDefaultStopSeconds));
   TakeOver shim(layout, found);
   TRY(thaw(layout, found));
-  TRY(send_signal(found.standing.pidfd, number));
+  TRY(signal_and_tell(layout, found, number));
   if (!wait_for_end(found.standing.pidfd, seconds < 0 ? -1 : seconds * 1000)) {
     TRY(kill_hard(layout, found));
     wait_for_end(found.standing.pidfd, -1);
   }
   shim.wait_until_gone();
-  return settle_now(layout, found);
+  TRY(settle_now(layout, found));
+  append_events(layout, {container_event(found.record, "stop")});
+  return {};
 }
 
 Result<Outcome> Engine::restart(std::string_view container, std::optional<int64_t> timeout_s, const OnNote& on_note) const {
@@ -136,7 +145,9 @@ Result<Outcome> Engine::restart(std::string_view container, std::optional<int64_
   TRY(stop(before.record.id, timeout_s));
   StartOptions options;
   options.on_note = on_note;
-  return start(before.record.id, options);
+  Outcome outcome = TRY(start(before.record.id, options));
+  if (!outcome.error) append_events(Layout{root_, run_}, {container_event(before.record, "restart")});
+  return outcome;
 }
 
 Result<> Engine::kill(std::string_view container, std::string_view signal) const {
@@ -145,7 +156,7 @@ Result<> Engine::kill(std::string_view container, std::string_view signal) const
   Found found = TRY(look_up(layout, container));
   if (!found.standing.state.running())
     return fail(not_running(format("cannot kill container: {}", container).c_str(), found.record));
-  if (number != SIGKILL) return send_signal(found.standing.pidfd, number);
+  if (number != SIGKILL) return signal_and_tell(layout, found, number);
   TakeOver shim(layout, found);
   TRY(kill_hard(layout, found));
   // As docker: after a kill the container is seen as ended.
@@ -164,7 +175,9 @@ Result<> Engine::pause(std::string_view container) const {
   auto group = TRY(host_cgroups()->find(cgroup_path(found.record)));
   // The marker first: killed in between, a container that is not frozen can still be unpaused.
   TRY(open_file(layout.runtime_directory(found.record.id) + "/paused", O_WRONLY | O_CREAT, 0600));
-  return group->freeze();
+  TRY(group->freeze());
+  append_events(layout, {container_event(found.record, "pause")});
+  return {};
 }
 
 Result<> Engine::unpause(std::string_view container) const {
@@ -172,7 +185,9 @@ Result<> Engine::unpause(std::string_view container) const {
   Found found = TRY(look_up(layout, container));
   if (found.standing.state.status != Status::Paused)
     return fail(ErrorKind::Conflict, format("container {} is not paused", found.record.id));
-  return thaw(layout, found);
+  TRY(thaw(layout, found));
+  append_events(layout, {container_event(found.record, "unpause")});
+  return {};
 }
 
 Result<> Engine::rename(std::string_view container, std::string_view new_name) const {
@@ -182,6 +197,7 @@ Result<> Engine::rename(std::string_view container, std::string_view new_name) c
   Record record = TRY(records.load(place));
   std::string old_name = record.name;
   TRY(records.rename(record, new_name));
+  append_events(records.layout(), {container_event(record, "rename", {{"oldName", "/" + old_name}})});
   return rename_target(records.layout(), old_name, record);
 }
 
@@ -217,7 +233,10 @@ Result<> Engine::remove(std::string_view container, bool force, bool) const {
   if (!lock) return lock.error().kind() == ErrorKind::NotFound ? Result<>() : fail(std::move(lock).error());
   Standing now = stand(layout, found.place);
   if (now.state.running()) return fail(ErrorKind::Conflict, format("container \"/{}\" was started meanwhile; try again", found.record.name));
-  return discard(layout, found.place, found.record);
+  if (!now.settled) tell_end(layout, found.place.id, found.record, now.state);
+  TRY(discard(layout, found.place, found.record));
+  append_events(layout, {container_event(found.record, "destroy")});
+  return {};
 }
 
 }  // namespace hull::engine

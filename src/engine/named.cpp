@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "engine/events.h"
 #include "engine/identity.h"
 #include "engine/sharing.h"
 #include "kernel/host_facts.h"
@@ -125,7 +126,28 @@ Result<ns::PinSet> NamedNamespaces::create(const NamedRequest& request) const {
     set = TRY(store_.create(std::move(set), opened, [&] { return launched.go(); }));
   }
   if ((request.kinds & CLONE_NEWNET) != 0) ns::publish_net(request.name, store_.path(request.name, NsKind::Net));
+  tell("created", set, request.name, set.pins);
   return set;
+}
+
+void NamedNamespaces::tell(std::string_view action, const ns::PinSet& set, std::string_view name, const std::vector<ns::Pin>& pins) const {
+  std::vector<Event> events;
+  for (const ns::Pin& pin : pins) {
+    EventAttributes attributes = set.labels;
+    attributes["name"] = name;
+    if (!set.source.empty() && set.source != "new") attributes["of"] = set.source;
+    events.push_back(namespace_event(std::string(action), pin.kind, pin.inode, std::move(attributes)));
+  }
+  append_events(Layout{engine_.root(), engine_.run_directory()}, events);
+}
+
+// Where nobody is in one any more it ended with its name; a handle tells (ns_handle()), since 6.18.
+void NamedNamespaces::tell_gone(const ns::PinSet& set, const std::vector<ns::Pin>& pins) const {
+  tell("unpinned", set, set.name, pins);
+  std::vector<ns::Pin> dead;
+  for (const ns::Pin& pin : pins)
+    if (!pin.handle.empty() && !kernel::open_ns_handle(pin.handle)) dead.push_back(pin);
+  tell("died", set, set.name, dead);
 }
 
 Result<ns::PinSet> NamedNamespaces::pin(std::string_view name, std::string source, std::vector<ns::NamedFd> namespaces) const {
@@ -147,6 +169,9 @@ Result<ns::PinSet> NamedNamespaces::pin(std::string_view name, std::string sourc
     set = TRY(store_.create(std::move(set), namespaces));
   }
   if (set.find(NsKind::Net) != nullptr) ns::publish_net(name, store_.path(name, NsKind::Net));
+  std::vector<ns::Pin> added;
+  for (const ns::NamedFd& named : namespaces) added.push_back(*set.find(named.kind));
+  tell("pinned", set, name, added);
   return set;
 }
 
@@ -156,7 +181,12 @@ Result<> NamedNamespaces::unpin(std::string_view name, NsKind kind) const {
   if (kind == NsKind::Pid && set.holder > 0) return fail(ErrorKind::Conflict, format("the pid namespace of {} lives by its holder; hull ns rm {}", name, name));
   if (set.pins.size() == 1 && set.find(kind) != nullptr) return remove(name, true);
   if (kind == NsKind::Net) ns::withdraw_net(name, store_.path(name, kind));
-  return store_.remove_kind(name, kind);
+  const ns::Pin* found = set.find(kind);
+  std::vector<ns::Pin> gone;
+  if (found != nullptr) gone.push_back(*found);
+  TRY(store_.remove_kind(name, kind));
+  tell_gone(set, gone);
+  return {};
 }
 
 Result<> NamedNamespaces::rename(std::string_view from, std::string_view to) const {
@@ -169,6 +199,7 @@ Result<> NamedNamespaces::rename(std::string_view from, std::string_view to) con
   Result<> renamed = store_.rename(from, to);
   std::string_view name = renamed ? to : from;
   if (path_exists(store_.path(name, NsKind::Net))) ns::publish_net(name, store_.path(name, NsKind::Net));
+  if (renamed) tell("renamed", set, to, set.pins);
   return renamed;
 }
 
@@ -206,7 +237,9 @@ Result<> NamedNamespaces::remove(std::string_view name, bool force) const {
         return fail(ErrorKind::Conflict, format("{} process{} in \"{}\" would die with its pid namespace; end them, or use --force", count, count == 1 ? "" : "es", name));
   }
   ns::withdraw_net(name, store_.path(name, NsKind::Net));
-  return store_.remove(name);
+  TRY(store_.remove(name));
+  tell_gone(set, set.pins);
+  return {};
 }
 
 Result<std::vector<std::string>> NamedNamespaces::prune() const {

@@ -44,6 +44,8 @@ class NamedNamespaces {
   void sweep() const;
 
  private:
+  void tell(std::string_view action, const ns::PinSet& set, std::string_view name, const std::vector<ns::Pin>& pins) const;
+  void tell_gone(const ns::PinSet& set, const std::vector<ns::Pin>& pins) const;
   Result<> check_unused(const ns::PinSet& set) const;
   const Engine& engine_;
   ns::PinStore store_;

@@ -1,6 +1,7 @@
 // run, create, start and attach: bringing a container up and staying with it.
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include "engine/client.h"
 #include "engine/create.h"
 #include "engine/engine.h"
+#include "engine/events.h"
 #include "engine/managed_files.h"
 #include "engine/names.h"
 #include "engine/preflight.h"
@@ -23,6 +25,38 @@ namespace {
 uint8_t wants_of(const AttachOptions& options) {
   return static_cast<uint8_t>((options.want_stdout ? shim::kWantStdout : 0) | (options.want_stderr ? shim::kWantStderr : 0) |
                               (options.use_stdin ? shim::kWantStdin : 0));
+}
+
+// What is joined of others', with the reason as the user gave it.
+void add_joined(const Record& record, const StartNamespaces& namespaces, std::vector<Event>& events) {
+  for (const kernel::NsInfo& info : kernel::kNamespaces) {
+    const NamespaceSpec& spec = record.config.ns(info.kind);
+    const std::string& path = namespaces.paths[static_cast<size_t>(info.kind)];
+    bool adopted = (namespaces.adopted & info.clone_flag) != 0;
+    bool joined = adopted || spec.mode == NsMode::Container || spec.mode == NsMode::Path || spec.mode == NsMode::Named;
+    struct stat status;
+    if (!joined || path.empty() || ::stat(path.c_str(), &status) != 0) continue;
+    events.push_back(namespace_event("joined", info.kind, status.st_ino, {{"container", record.name}, {"of", adopted ? "its sharers" : spec.text}}));
+  }
+}
+
+// One write for all that a start has done.
+void tell_start(const Layout& layout, const Record& record, const Prepared& prepared, bool created, bool attached) {
+  std::vector<Event> events;
+  if (created) events.push_back(container_event(record, "create"));
+  if (attached) events.push_back(container_event(record, "attach"));
+  add_joined(record, prepared.facts.namespaces, events);
+  events.insert(events.end(), prepared.facts.namespaces.kept_events.begin(), prepared.facts.namespaces.kept_events.end());
+  events.push_back(container_event(record, "start"));
+  append_events(layout, events);
+}
+
+void tell_failed_start(const Layout& layout, const Record& record, int exit_code, bool created) {
+  std::vector<Event> events;
+  if (created) events.push_back(container_event(record, "create"));
+  events.push_back(container_event(record, "die", {{"exitCode", std::to_string(exit_code)}}));
+  if (record.config.rm) events.push_back(container_event(record, "destroy"));
+  append_events(layout, events);
 }
 
 // Keeps the failure of a start in the record, or removes the container with --rm.
@@ -92,6 +126,7 @@ Result<Outcome> stay(const Layout& layout, const Record& record, Started& starte
   SessionEnd end = TRY(run_shim_session(started.shim, started.pidfd, options, record.config.tty));
   outcome.exit_code = end.exit_code;
   outcome.detached = end.kind == SessionEnd::Kind::Detached;
+  if (outcome.detached) append_events(layout, {container_event(record, "detach")});
   if (end.kind == SessionEnd::Kind::Lost) return outcome_of_lost(layout, record, std::move(outcome));
   if (end.kind == SessionEnd::Kind::Exited) TRY(end_foreground(layout, record, started));
   return outcome;
@@ -128,6 +163,7 @@ Result<Outcome> Engine::create(const ContainerConfig& config, const RunOptions& 
   // Who shares its network before it starts shares its names too.
   TRY(write_managed_files(layout.record_directory(created.record.id, config.rm), created.record, ""));
   TRY(Records(layout).sync(created.record));
+  append_events(layout, {container_event(created.record, "create")});
   Outcome outcome;
   outcome.id = created.record.id;
   return outcome;
@@ -154,7 +190,11 @@ Result<Outcome> Engine::run(const ContainerConfig& config, const RunOptions& opt
   std::optional<Prepared> prepared;
   StartIo io{config.detach ? uint8_t{0} : wants_of(attach), options.trace, &early_net};
   auto started = start_locked(layout, record, io, attach, options.on_note, outcome, prepared);
-  if (!started) return failed(std::move(outcome), std::move(started).error());
+  if (!started) {
+    tell_failed_start(layout, record, outcome.exit_code, true);
+    return failed(std::move(outcome), std::move(started).error());
+  }
+  tell_start(layout, record, *prepared, true, !config.detach);
   created.reset();  // the lock: others may look now
   TRY(after_start(layout, record));
   if (options.trace && options.on_trace) options.on_trace(sandbox::trace_text(prepared->plan, started->trace));
@@ -181,7 +221,11 @@ Result<Outcome> Engine::start(std::string_view container, const StartOptions& op
   io.use_stdin = io.use_stdin && record.config.open_stdin;
   std::optional<Prepared> prepared;
   auto started = start_locked(layout, record, {options.attach ? wants_of(io) : uint8_t{0}, false}, io, options.on_note, outcome, prepared);
-  if (!started) return failed(std::move(outcome), std::move(started).error());
+  if (!started) {
+    tell_failed_start(layout, record, outcome.exit_code, false);
+    return failed(std::move(outcome), std::move(started).error());
+  }
+  tell_start(layout, record, *prepared, false, options.attach);
   lock.reset();
   TRY(after_start(layout, record));
   if (options.attach) return stay(layout, record, *started, io, std::move(outcome));
@@ -201,11 +245,13 @@ Result<Outcome> Engine::attach(std::string_view container, const AttachOptions& 
   AttachOptions io = options;
   io.use_stdin = io.use_stdin && record.config.open_stdin;
   Fd shim = TRY(connect_shim(layout.runtime_directory(record.id), wants_of(io)));
+  append_events(layout, {container_event(record, "attach")});
   SessionEnd end = TRY(run_shim_session(shim, standing.pidfd, io, record.config.tty));
   Outcome outcome;
   outcome.id = record.id;
   outcome.exit_code = end.exit_code;
   outcome.detached = end.kind == SessionEnd::Kind::Detached;
+  if (outcome.detached) append_events(layout, {container_event(record, "detach")});
   if (end.kind == SessionEnd::Kind::Lost) return outcome_of_lost(layout, record, std::move(outcome));
   return outcome;
 }

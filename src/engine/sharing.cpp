@@ -255,6 +255,7 @@ class Finder {
                       .with_remedy(format("remove {}, change what differs, or start with --strict-ns to leave it behind", by)));
     path(kind) = store_.path(kept_name(holder->id), kind);
     found_.own |= flag_of(kind);
+    found_.adopted |= flag_of(kind);
     found_.notes.push_back(format("takes back the {} namespace that {} holds", word_of(kind), by));
     return {};
   }
@@ -341,6 +342,25 @@ std::string time_offsets_of(pid_t pid) {
   return monotonic + " " + boottime;
 }
 
+// Whether somebody is in a namespace still: by its handle, or where the kernel has none, by who else pins it.
+bool lives_on(const ns::PinStore& store, const ns::Pin& pin) {
+  if (!pin.handle.empty()) return kernel::open_ns_handle(pin.handle).has_value();
+  for (const std::string& id : store.kept())
+    if (store.live(kept_name(id), pin.kind) == pin.inode) return true;
+  return false;
+}
+
+// What becomes of the namespaces of a container that was removed.
+std::vector<Event> ends_of(const ns::PinStore& store, const Record& record, const ns::PinSet& set) {
+  std::vector<Event> events;
+  for (const ns::Pin& pin : set.pins) {
+    bool lives = lives_on(store, pin), own = record.config.ns(pin.kind).mode == NsMode::Private;
+    if (lives && !own) continue;  // a sharer has left it
+    events.push_back(namespace_event(lives ? "orphaned" : "died", pin.kind, pin.inode, {{"container", record.name}}));
+  }
+  return events;
+}
+
 // A set of an earlier run: what was joined again stays untouched, so that no kill can lose it.
 Result<> keep_more(const ns::PinStore& store, const std::string& name, const std::vector<ns::NamedFd>& opened) {
   std::vector<ns::NamedFd> other;
@@ -373,7 +393,7 @@ Result<std::vector<ns::NamedFd>> open_kept(const StartNamespaces& namespaces, pi
   return opened;
 }
 
-Result<> keep(const Layout& layout, const Record& record, const StartNamespaces& namespaces, pid_t pid,
+Result<> keep(const Layout& layout, const Record& record, StartNamespaces& namespaces, pid_t pid,
               const std::vector<ns::NamedFd>& opened) {
   if (opened.empty()) return {};
   ns::PinStore store = pin_store(layout);
@@ -386,7 +406,10 @@ Result<> keep(const Layout& layout, const Record& record, const StartNamespaces&
   set.source = "container " + record.name;
   if ((namespaces.keep & CLONE_NEWUSER) != 0) set.labels["uid_map"] = user_map_of(pid);
   if ((namespaces.keep & CLONE_NEWTIME) != 0) set.labels["time_offsets"] = time_offsets_of(pid);
-  TRY_CONTEXT(store.create(std::move(set), opened), "keep the container's namespaces");
+  ns::PinSet made = TRY_CONTEXT(store.create(std::move(set), opened), "keep the container's namespaces");
+  for (const ns::Pin& pin : made.pins)
+    if (record.config.ns(pin.kind).mode == NsMode::Private && (namespaces.own & flag_of(pin.kind)) == 0)
+      namespaces.kept_events.push_back(namespace_event("created", pin.kind, pin.inode, {{"container", record.name}}));
   return {};
 }
 
@@ -397,6 +420,7 @@ void keep_missing(const Layout& layout, const Record& record, pid_t pid) {
     if (record.config.ns(info.kind).mode == NsMode::Private) namespaces.keep |= info.clone_flag & kKept;
   auto opened = open_kept(namespaces, pid);
   if (opened) (void)keep(layout, record, namespaces, pid, *opened);
+  append_events(layout, namespaces.kept_events);
 }
 
 Result<> forget(const Layout& layout, const Record& record) {
@@ -404,8 +428,10 @@ Result<> forget(const Layout& layout, const Record& record) {
   const auto& specs = record.config.namespaces;
   bool shares = std::any_of(specs.begin(), specs.end(), [](const NamespaceSpec& ns) { return ns.mode == NsMode::Container; });
   if (shares) ShareIndex(store.directory()).drop(record.id);
+  auto set = store.exists(kept_name(record.id)) ? store.load(kept_name(record.id)) : fail(ErrorKind::NotFound, "");
   if (store.exists(kept_name(record.id))) ns::withdraw_net(record.name, store.path(kept_name(record.id), NsKind::Net));
   TRY(store.remove(kept_name(record.id)));
+  if (set) append_events(layout, ends_of(store, record, *set));
   if (shares) store.sweep();
   return {};
 }

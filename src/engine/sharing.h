@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/events.h"
 #include "engine/records.h"
 #include "ns/pins.h"
 
@@ -35,6 +36,8 @@ struct StartNamespaces {
   std::vector<Fd> targets;                          // pidfds of the processes joined: alive after the join, or it is void
   std::vector<Fd> locks;                            // of names that are promised; held until pinned
   std::vector<std::string> notes;                   // for the user
+  uint64_t adopted = 0;                             // CLONE_NEW* taken back from sharers
+  std::vector<Event> kept_events;                   // of what keep() has pinned for the first time
 
   bool shares() const { return !roots.empty(); }
 };
@@ -46,7 +49,7 @@ Result<StartNamespaces> find_namespaces(const Layout& layout, const Record& reco
 // The namespaces of a process that were asked to be kept, opened while it is sure to live.
 Result<std::vector<ns::NamedFd>> open_kept(const StartNamespaces& namespaces, pid_t pid);
 // Pins them under the record's id.
-Result<> keep(const Layout& layout, const Record& record, const StartNamespaces& namespaces, pid_t pid,
+Result<> keep(const Layout& layout, const Record& record, StartNamespaces& namespaces, pid_t pid,
               const std::vector<ns::NamedFd>& opened);
 // Of a running container whose start was killed before it could.
 void keep_missing(const Layout& layout, const Record& record, pid_t pid);

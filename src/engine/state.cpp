@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "engine/events.h"
 #include "engine/sharing.h"
 #include "image/store.h"
 #include "kernel/host_facts.h"
@@ -120,18 +121,37 @@ Standing stand(const Layout& layout, const Place& place) {
   return standing;
 }
 
+// Told by whoever settles, once: the lock is his, and what says that it is due goes next.
+static std::vector<Event> end_events(const Record& record, const State& state) {
+  std::vector<Event> events;
+  if (state.oom_killed) events.push_back(container_event(record, "oom"));
+  events.push_back(container_event(record, "die", {{"exitCode", std::to_string(state.exit_code)}}));
+  return events;
+}
+
+void tell_end(const Layout& layout, std::string_view id, const Record& record, const State& state) {
+  if (read_run_record(layout, id)) append_events(layout, end_events(record, state));
+}
+
 // run.json goes before the rest of its directory: without it, what is left is the rest of a finished settling.
 Result<> settle(const Layout& layout, const Place& place, const Record& record) {
   Standing standing = stand(layout, place);
   if (standing.settled || standing.state.running()) return {};
-  if (place.ephemeral) return discard(layout, place, record);
   State& state = standing.state;
   auto ran = read_run_record(layout, place.id);
+  if (place.ephemeral) {
+    std::vector<Event> events = ran ? end_events(record, state) : std::vector<Event>();
+    TRY(discard(layout, place, record));
+    events.push_back(container_event(record, "destroy"));
+    append_events(layout, std::move(events));
+    return {};
+  }
   Group then = keeps(layout, place.id, kernel::NsKind::Cgroup) ? Group::Stays : Group::Goes;
   TRY(end_cgroup(record, ran ? std::optional(ran->oom_kills_before) : std::nullopt, &state.oom_killed, then));
   if (ran)
     TRY(write_stored_state(layout.record_directory(place.id, false),
                            {state.exit_code, state.oom_killed, true, false, state.error, state.started_at, state.finished_at}));
+  if (ran) append_events(layout, end_events(record, state));
   std::string runtime = layout.runtime_directory(place.id);
   ::unlink((runtime + "/run.json").c_str());
   return remove_tree(runtime);

@@ -26,6 +26,9 @@ Standing stand(const Layout& layout, const Place& place);
 // runtime directory (for --rm: the whole container). Call with the record's lock held; success if nothing is due.
 Result<> settle(const Layout& layout, const Place& place, const Record& record);
 
+// The events of a run's end: oom, and die with its exit code. Nothing where it was a start that was cut short.
+void tell_end(const Layout& layout, std::string_view id, const Record& record, const State& state);
+
 // Removes the container's writable layer, its cgroup, its name and its files.
 Result<> discard(const Layout& layout, const Place& place, const Record& record);
 

@@ -145,12 +145,21 @@ class Report:
 
 
 def run_all(tests, options, report):
+    """Those of the host suite need the host's own namespaces, and run last and one by one."""
+    on_host = [test for test in tests if options.host or test["id"].startswith("host/")]
+    run_batch([test for test in tests if test not in on_host], False, options, report)
+    run_batch(on_host, True, options, report)
+
+
+def run_batch(tests, host, options, report):
+    if not tests:
+        return
     waiting = queue.Queue()
     for test in tests:
         waiting.put(test)
 
     def work():
-        worker = Worker(options.host)
+        worker = Worker(host)
         while True:
             try:
                 test = waiting.get_nowait()
@@ -161,10 +170,10 @@ def run_all(tests, options, report):
             if answer.get("broken"):
                 worker.child.kill()
                 worker.close()
-                worker = Worker(options.host)
+                worker = Worker(host)
         worker.close()
 
-    threads = [threading.Thread(target=work) for _ in range(min(options.jobs, len(tests)) or 1)]
+    threads = [threading.Thread(target=work) for _ in range(1 if host else min(options.jobs, len(tests)))]
     for thread in threads:
         thread.start()
     for thread in threads:
