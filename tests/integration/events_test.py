@@ -56,9 +56,9 @@ def test_a_foreground_run_and_a_command_that_is_missing():
     hull("run", "--rm", "busybox", "sh", "-c", "exit 3").exits(3)
     equal(actions(), ["create", "attach", "start", "die", "destroy"])
     equal([attributes(e)["exitCode"] for e in past("event=die")], ["3"])
-    hull("run", "--name=bad", "busybox", "nosuch").exits(127)
-    equal([(e["Action"], attributes(e).get("exitCode")) for e in past("container=bad")], [("create", None), ("die", "127")])
-    hull("rm", "bad").ok()
+    hull("run", "--name=wrong-command", "busybox", "nosuch").exits(127)
+    equal([(e["Action"], attributes(e).get("exitCode")) for e in past("container=wrong-command")], [("create", None), ("die", "127")])
+    hull("rm", "wrong-command").ok()
 
 
 def test_an_end_that_no_command_saw_is_told_once():
