@@ -28,7 +28,7 @@ struct OciCommand {
 constexpr OciCommand kOciCommands[] = {
     {"create", oci_create}, {"start", oci_start}, {"state", oci_state},   {"kill", oci_kill},     {"delete", oci_delete},
     {"run", oci_run},       {"exec", oci_exec},   {"list", oci_list},     {"ps", oci_ps},         {"pause", oci_pause},
-    {"resume", oci_resume}, {"update", oci_update}, {"features", oci_features}, {"spec", oci_spec},
+    {"resume", oci_resume}, {"update", oci_update}, {"events", oci_events},   {"features", oci_features}, {"spec", oci_spec},
 };
 
 std::string default_root() {
@@ -37,26 +37,34 @@ std::string default_root() {
   return "/run/hull-oci";
 }
 
-std::string log_line(const OciGlobals& globals, const std::string& text) {
+std::string log_line(const OciGlobals& globals, const char* level, const std::string& text) {
   char now[32];
   time_t seconds = ::time(nullptr);
   tm parts;
   ::strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", ::gmtime_r(&seconds, &parts));
-  if (globals.log_format == "json") return json::to_text(json::object{{"level", "error"}, {"msg", text}, {"time", now}}) + "\n";
-  return format("time=\"{}\" level=error msg={}\n", now, json::to_text(json::value(text)));
+  if (globals.log_format == "json") return json::to_text(json::object{{"level", level}, {"msg", text}, {"time", now}}) + "\n";
+  return format("time=\"{}\" level={} msg={}\n", now, level, json::to_text(json::value(text)));
+}
+
+void append_log(const OciGlobals& globals, const char* level, const std::string& text) {
+  if (auto file = open_file(globals.log, O_WRONLY | O_CREAT | O_APPEND, 0644)) (void)write_all(*file, log_line(globals, level, text), globals.log);
 }
 
 }  // namespace
 
 const Syntax kOciSyntax{.name = "oci", .synopsis = "[OPTIONS] COMMAND [ARG...]", .summary = "Run OCI bundles, with runc's command line",
                         .options = kOptions, .operands = Operands::EndOptions,
-                        .epilogue = "Commands: create delete exec features kill list pause ps resume run spec start state update"};
+                        .epilogue = "Commands: create delete events exec features kill list pause ps resume run spec start state update"};
 
 int oci_report(const OciGlobals& globals, const Error& error, int code) {
   print_error(error.text());
-  if (globals.log.empty()) return code;
-  if (auto file = open_file(globals.log, O_WRONLY | O_CREAT | O_APPEND, 0644)) (void)write_all(*file, log_line(globals, error.text()), globals.log);
+  if (!globals.log.empty()) append_log(globals, "error", error.text());
   return code;
+}
+
+void oci_warn(const OciGlobals& globals, const std::string& text) {
+  if (globals.log.empty()) print_error("warning: " + text);
+  else append_log(globals, "warning", text);
 }
 
 std::optional<int> oci_begin(const OciCall& call, const Syntax& syntax, void* target, std::vector<std::string_view>& operands) {
@@ -71,7 +79,7 @@ int run_oci(const Invocation& call) {
   std::vector<std::string_view> words;
   if (auto code = begin(call, kOciSyntax, &globals, words)) return *code == 0 ? 0 : 1;
   if (globals.version) {
-    print(format("hull-oci version {}\nspec: 1.2.0\n", HULL_VERSION));
+    print(format("{} version {}\nspec: 1.2.0\n", call.program == "crun" || call.program == "runc" ? call.program : "hull-oci", HULL_VERSION));
     return 0;
   }
   if (globals.log_format != "text" && globals.log_format != "json")
@@ -82,6 +90,8 @@ int run_oci(const Invocation& call) {
     print(help_text(kOciSyntax, call.program));
     return 0;
   }
+  if (words[0] == "checkpoint" || words[0] == "restore")
+    return oci_report(globals, Error(ErrorKind::Unsupported, format("{}: hull cannot checkpoint containers", words[0])));
   for (const OciCommand& command : kOciCommands)
     if (words[0] == command.name)
       return command.run({globals, {call.program + " " + command.name, call.arguments.subspan(call.arguments.size() - words.size() + 1)}});

@@ -18,12 +18,13 @@ struct OciCall {
 
 // An error goes to standard error and to --log as runc writes it. Returns `code`.
 int oci_report(const OciGlobals& globals, const Error& error, int code = 1);
+void oci_warn(const OciGlobals& globals, const std::string& text);
 // begin() with the exit code of runc for a usage error.
 std::optional<int> oci_begin(const OciCall& call, const Syntax& syntax, void* target, std::vector<std::string_view>& operands);
 
 int oci_create(const OciCall& call), oci_run(const OciCall& call), oci_exec(const OciCall& call);
 int oci_start(const OciCall& call), oci_state(const OciCall& call), oci_kill(const OciCall& call), oci_delete(const OciCall& call);
 int oci_list(const OciCall& call), oci_ps(const OciCall& call), oci_pause(const OciCall& call), oci_resume(const OciCall& call);
-int oci_update(const OciCall& call), oci_features(const OciCall& call), oci_spec(const OciCall& call);
+int oci_update(const OciCall& call), oci_events(const OciCall& call), oci_features(const OciCall& call), oci_spec(const OciCall& call);
 
 }  // namespace hull::cli

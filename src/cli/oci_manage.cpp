@@ -1,28 +1,23 @@
-// hull oci start, state, kill, delete, list, ps, pause, resume, update, features and spec.
-#include <unistd.h>
+// hull oci start, state, kill, delete, list, ps, pause and resume.
+#include <algorithm>
 
 #include "base/text.h"
 #include "cli/oci.h"
 #include "engine/terminal.h"
-#include "kernel/namespaces.h"
-#include "oci/parse.h"
 
 namespace hull::cli {
 namespace {
 
 struct Args {
-  std::string format = "table", resources, bundle = ".";
+  std::string format = "table";
   bool force = false, all = false, quiet = false;
 };
 constexpr Option kForce{'f', "force", Takes::Bool, nullptr, "End it if it runs; a missing one is no error", store<&Args::force>};
 constexpr Option kAll{'a', "all", Takes::Bool, nullptr, "To every process of the container", store<&Args::all>};
 constexpr Option kFormat{'f', "format", Takes::Required, "format", "table or json", store<&Args::format>};
 constexpr Option kQuiet{'q', "quiet", Takes::Bool, nullptr, "Ids only", store<&Args::quiet>};
-constexpr Option kResources{'r', "resources", Takes::Required, "file", "The runtime-spec's resources as JSON; - reads standard input", store<&Args::resources>};
-constexpr Option kBundle{'b', "bundle", Takes::Required, "directory", "Where config.json is written", store<&Args::bundle>};
 
-constexpr Option kDeleteOptions[] = {kForce}, kKillOptions[] = {kAll}, kListOptions[] = {kFormat, kQuiet}, kPsOptions[] = {kFormat},
-                 kUpdateOptions[] = {kResources}, kSpecOptions[] = {kBundle};
+constexpr Option kDeleteOptions[] = {kForce}, kKillOptions[] = {kAll}, kListOptions[] = {kFormat, kQuiet}, kPsOptions[] = {kFormat};
 
 const Syntax kIdSyntax{.name = "state", .synopsis = "ID", .summary = "Act on one container", .min_operands = 1, .max_operands = 1};
 Syntax with(const char* name, std::span<const Option> options, uint16_t least, uint16_t most) {
@@ -41,17 +36,26 @@ int act(const OciCall& call, const Syntax& syntax, Act action) {
 
 using Words = std::vector<std::string_view>;
 
+// As Go's tabwriter lays it out for runc: columns as wide as their content, 12 at least.
 std::string list_table(const std::vector<runtime::Standing>& all) {
-  std::string out = format("{:<12}{:<12}{:<12}{:<12}{:<12}{}\n", "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER");
+  std::vector<std::vector<std::string>> rows = {{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}};
   for (const runtime::Standing& one : all)
-    out += format("{:<11} {:<11} {:<11} {} {} root\n", one.state.id, one.pid(), one.status, one.state.bundle, one.state.created);
+    rows.push_back({one.state.id, std::to_string(one.pid()), one.status, one.state.bundle, one.state.created, runtime::owner_of(one)});
+  std::vector<size_t> widths(rows[0].size(), 12);
+  for (const auto& row : rows)
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size() + 1);
+  std::string out;
+  for (const auto& row : rows) {
+    for (size_t i = 0; i + 1 < row.size(); ++i) out += format("{:<{}}", row[i], widths[i]);
+    out += row.back() + "\n";
+  }
   return out;
 }
 
 }  // namespace
 
 int oci_start(const OciCall& call) {
-  return act(call, kIdSyntax, [&](const Args&, const Words&, const std::string& id) { return runtime::start(call.globals.root, id); });
+  return act(call, kIdSyntax, [&](const Args&, const Words&, const std::string& id) { return runtime::start({call.globals.root, id, [&](const std::string& text) { oci_warn(call.globals, text); }}); });
 }
 
 int oci_state(const OciCall& call) {
@@ -84,8 +88,10 @@ int oci_list(const OciCall& call) {
       json::array out;
       for (const auto& one : all) out.emplace_back(runtime::state_json(one, true));
       print(json::to_text(out) + "\n");
-    } else {
+    } else if (args.format == "table") {
       print(list_table(all));
+    } else {
+      return fail(ErrorKind::Invalid, format("--format: unknown \"{}\"; give table or json", escape_controls(args.format)));
     }
     return {};
   });
@@ -97,7 +103,12 @@ int oci_ps(const OciCall& call) {
     json::array out;
     for (pid_t pid : pids) out.emplace_back(pid);
     if (args.format == "json") print(json::to_text(out) + "\n");
-    else for (pid_t pid : pids) print(format("{}\n", pid));
+    else if (args.format == "table") {
+      print("PID\n");
+      for (pid_t pid : pids) print(format("{}\n", pid));
+    } else {
+      return fail(ErrorKind::Invalid, format("--format: unknown \"{}\"; give table or json", escape_controls(args.format)));
+    }
     return {};
   });
 }
@@ -108,55 +119,6 @@ int oci_pause(const OciCall& call) {
 
 int oci_resume(const OciCall& call) {
   return act(call, kIdSyntax, [&](const Args&, const Words&, const std::string& id) { return runtime::pause(call.globals.root, id, false); });
-}
-
-int oci_update(const OciCall& call) {
-  return act(call, with("update", kUpdateOptions, 1, 1), [&](const Args& args, const Words&, const std::string& id) -> Result<> {
-    if (args.resources.empty()) return fail(ErrorKind::Invalid, "update: give --resources FILE, or - for standard input");
-    Fd in = args.resources == "-" ? Fd(::dup(0)) : TRY(open_file(args.resources, 0));
-    auto resources = TRY(oci::parse_resources(TRY(read_all(in, 1 << 20, "resources")), "resources"));
-    return runtime::update(call.globals.root, id, resources);
-  });
-}
-
-int oci_features(const OciCall& call) {
-  return act(call, with("features", {}, 0, 0), [](const Args&, const Words&, const std::string&) -> Result<> {
-    json::array namespaces, hooks{"prestart", "createRuntime", "poststart", "poststop"};
-    for (const kernel::NsInfo& info : kernel::kNamespaces) namespaces.emplace_back(info.oci_name);
-    bool v1 = runtime::cgroups() != nullptr && runtime::cgroups()->mode() != kernel::CgroupMode::V2;
-    bool v2 = runtime::cgroups() != nullptr && runtime::cgroups()->mode() != kernel::CgroupMode::V1;
-    json::object cgroup{{"v1", v1}, {"v2", v2}, {"systemd", false}, {"systemdUser", false}};
-    json::object linux_{{"namespaces", namespaces}, {"cgroup", cgroup}, {"seccomp", json::object{{"enabled", true}}},
-                        {"apparmor", json::object{{"enabled", false}}}, {"selinux", json::object{{"enabled", false}}},
-                        {"intelRdt", json::object{{"enabled", false}}},
-                        {"mountExtensions", json::object{{"idmap", json::object{{"enabled", false}}}}}};
-    json::object all{{"ociVersionMin", "1.0.0"}, {"ociVersionMax", "1.2.0"}, {"hooks", hooks}, {"linux", linux_}};
-    print(json::to_pretty_text(all, 2) + "\n");
-    return {};
-  });
-}
-
-// The template that runc writes, with hull's default masks.
-int oci_spec(const OciCall& call) {
-  return act(call, with("spec", kSpecOptions, 0, 0), [](const Args& args, const Words&, const std::string&) -> Result<> {
-    static constexpr std::string_view kTemplate = R"({"ociVersion":"1.2.0","process":{"user":{"uid":0,"gid":0},"args":["sh"],
-"env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","TERM=xterm"],"cwd":"/","capabilities":{
-"bounding":["CAP_AUDIT_WRITE","CAP_KILL","CAP_NET_BIND_SERVICE"],"effective":["CAP_AUDIT_WRITE","CAP_KILL","CAP_NET_BIND_SERVICE"],
-"permitted":["CAP_AUDIT_WRITE","CAP_KILL","CAP_NET_BIND_SERVICE"]},"noNewPrivileges":true},"root":{"path":"rootfs","readonly":true},
-"hostname":"hull","mounts":[{"destination":"/proc","type":"proc","source":"proc"},
-{"destination":"/dev","type":"tmpfs","source":"tmpfs","options":["nosuid","strictatime","mode=755","size=65536k"]},
-{"destination":"/dev/pts","type":"devpts","source":"devpts","options":["nosuid","noexec","newinstance","ptmxmode=0666","mode=0620"]},
-{"destination":"/dev/shm","type":"tmpfs","source":"shm","options":["nosuid","noexec","nodev","mode=1777","size=65536k"]},
-{"destination":"/dev/mqueue","type":"mqueue","source":"mqueue","options":["nosuid","noexec","nodev"]},
-{"destination":"/sys","type":"sysfs","source":"sysfs","options":["nosuid","noexec","nodev","ro"]}],
-"linux":{"resources":{"devices":[{"allow":false,"access":"rwm"}]},
-"namespaces":[{"type":"pid"},{"type":"network"},{"type":"ipc"},{"type":"uts"},{"type":"mount"},{"type":"cgroup"}],
-"maskedPaths":["/proc/acpi","/proc/asound","/proc/kcore","/proc/keys","/proc/latency_stats","/proc/timer_list","/proc/timer_stats",
-"/proc/sched_debug","/sys/firmware","/proc/scsi"],"readonlyPaths":["/proc/bus","/proc/fs","/proc/irq","/proc/sys","/proc/sysrq-trigger"]}})";
-    std::string path = args.bundle + "/config.json";
-    if (path_exists(path)) return fail(ErrorKind::Exists, format("file {} exists; remove it first", path));
-    return replace_file(path, json::to_pretty_text(TRY(json::parse(kTemplate, "template"))) + "\n", Durability::Volatile, 0644);
-  });
 }
 
 }  // namespace hull::cli

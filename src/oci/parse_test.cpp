@@ -77,7 +77,7 @@ TEST(OciParse, ErrorsNameTheField) {
       {"\"args\":[\"sh\"]", "\"args\":[\"sh\"],\"user\":{\"uid\":\"0\"}", "c: process.user.uid: expected an integer from 0 to 4294967295, not a string"},
       {"\"args\":[\"sh\"]", "\"args\":[\"sh\"],\"terminal\":1", "c: process.terminal: expected a boolean, not 1"},
       {"\"args\":[\"sh\"]", "\"args\":[\"sh\"],\"oomScoreAdj\":1001", "process.oomScoreAdj: not from -1000 to 1000"},
-      {"\"args\":[\"sh\"]", "\"args\":[\"sh\"],\"scheduler\":{\"policy\":\"SCHED_IDLE\"}", "process.scheduler: hull cannot apply it; remove it"},
+      {"\"args\":[\"sh\"]", "\"args\":[\"sh\"],\"scheduler\":{\"policy\":\"SCHED_FIFO\"}", "process.scheduler.priority: SCHED_FIFO needs 1 to 99"},
       {"\"args\":[\"sh\"]", "\"args\":[\"sh\"],\"rlimits\":[{\"type\":\"RLIMIT_AS\",\"hard\":1,\"soft\":2}]", "process.rlimits: RLIMIT_AS: soft 2 is above hard 1"},
       {"\"cwd\":\"/\"", "\"cwd\":\"a\"", "process.cwd: \"a\" is not absolute"},
       {",\"cwd\":\"/\"", "", "c: process.cwd: missing"},

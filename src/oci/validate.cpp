@@ -26,15 +26,6 @@ Result<> check_version(const Spec& spec) {
   return {};
 }
 
-Result<> check_rlimits(const Process& process) {
-  std::set<std::string> seen;
-  for (const Rlimit& limit : process.rlimits) {
-    if (!seen.insert(limit.type).second) return invalid(format("process.rlimits: \"{}\" stands twice", escape_controls(limit.type)));
-    if (limit.soft > limit.hard) return invalid(format("process.rlimits: {}: soft {} is above hard {}", escape_controls(limit.type), limit.soft, limit.hard));
-  }
-  return {};
-}
-
 Result<> check_hook(const char* kind, const std::vector<Hook>& hooks) {
   for (size_t i = 0; i < hooks.size(); ++i) {
     if (!hooks[i].path.starts_with('/')) return invalid(format("hooks.{}[{}].path: \"{}\" is not absolute", kind, i, escape_controls(hooks[i].path)));
@@ -47,19 +38,44 @@ Result<> check_hooks(const Spec& spec) {
   const Hooks& hooks = spec.hooks;
   TRY(check_hook("prestart", hooks.prestart));
   TRY(check_hook("createRuntime", hooks.create_runtime));
+  TRY(check_hook("createContainer", hooks.create_container));
+  TRY(check_hook("startContainer", hooks.start_container));
   TRY(check_hook("poststart", hooks.poststart));
-  TRY(check_hook("poststop", hooks.poststop));
-  if (!hooks.create_container.empty()) return unsupported("hooks.createContainer");
-  if (!hooks.start_container.empty()) return unsupported("hooks.startContainer");
-  return {};
+  return check_hook("poststop", hooks.poststop);
+
 }
 
-Result<> check_mappings(const char* field, const std::vector<IdMapping>& maps) {
+bool overlap(uint32_t a, uint32_t b, uint32_t a_size, uint32_t b_size) {
+  return a < static_cast<uint64_t>(b) + b_size && b < static_cast<uint64_t>(a) + a_size;
+}
+
+Result<> check_mappings(const std::string& field, const std::vector<IdMapping>& maps) {
   for (size_t i = 0; i < maps.size(); ++i) {
     if (maps[i].size == 0) return invalid(format("{}[{}].size: must be above 0", field, i));
     if (maps[i].size > UINT32_MAX - maps[i].container_id || maps[i].size > UINT32_MAX - maps[i].host_id)
       return invalid(format("{}[{}]: reaches beyond the last id", field, i));
+    for (size_t k = 0; k < i; ++k)
+      if (overlap(maps[i].container_id, maps[k].container_id, maps[i].size, maps[k].size) ||
+          overlap(maps[i].host_id, maps[k].host_id, maps[i].size, maps[k].size))
+        return invalid(format("{0}[{1}]: overlaps {0}[{2}]", field, i, k));
   }
+  constexpr size_t kMostExtents = 340;  // user_namespaces(7)
+  if (maps.size() > kMostExtents) return invalid(format("{}: more than {} ranges", field, kMostExtents));
+  return {};
+}
+
+Result<> check_time_offsets(const Linux& linux_) {
+  constexpr uint32_t kSecond = 1000000000;
+  for (const auto& [clock, offset] : linux_.time_offsets) {
+    if (!one_of(clock, {"monotonic", "boottime"})) return invalid(format("linux.timeOffsets: unknown clock \"{}\"", escape_controls(clock)));
+    if (offset.nanosecs >= kSecond) return invalid(format("linux.timeOffsets[\"{}\"].nanosecs: not below {}", clock, kSecond));
+  }
+  return {};
+}
+
+Result<> check_name(const char* field, const std::string& name) {
+  constexpr size_t kLongest = 64;  // __NEW_UTS_LEN
+  if (name.size() > kLongest) return invalid(format("{}: longer than {} bytes", field, kLongest));
   return {};
 }
 
@@ -80,6 +96,9 @@ Result<> check_namespaces(const Spec& spec) {
   if (!spec.linux_.time_offsets.empty() && !seen.contains("time")) return invalid("linux.timeOffsets: given without a time namespace");
   if (!spec.hostname.empty() && !seen.contains("uts")) return invalid("hostname: given without a uts namespace");
   if (!spec.domainname.empty() && !seen.contains("uts")) return invalid("domainname: given without a uts namespace");
+  TRY(check_name("hostname", spec.hostname));
+  TRY(check_name("domainname", spec.domainname));
+  TRY(check_time_offsets(spec.linux_));
   TRY(check_mappings("linux.uidMappings", spec.linux_.uid_mappings));
   return check_mappings("linux.gidMappings", spec.linux_.gid_mappings);
 }
@@ -103,40 +122,68 @@ Result<> check_sysctl(const Spec& spec) {
   return {};
 }
 
+Result<> check_mounts(const Spec& spec) {
+  for (size_t i = 0; i < spec.mounts.size(); ++i) {
+    const Mount& mount = spec.mounts[i];
+    std::string field = format("mounts[{}]", i);
+    if (mount.destination.empty()) return invalid(field + ".destination: empty");
+    if (mount.uid_mappings.empty() != mount.gid_mappings.empty()) return invalid(field + ": uidMappings and gidMappings go together");
+    bool bind = mount.type == "bind" || std::any_of(mount.options.begin(), mount.options.end(),
+                                                    [](const std::string& option) { return option == "bind" || option == "rbind"; });
+    if (!bind && !mount.uid_mappings.empty()) return unsupported(field + ".uidMappings of a mount that is no bind");
+    if (!bind && mount.type.empty()) return invalid(field + ".type: missing");
+    TRY(check_mappings(field + ".uidMappings", mount.uid_mappings));
+    TRY(check_mappings(field + ".gidMappings", mount.gid_mappings));
+  }
+  return {};
+}
+
+Result<> check_absolute(const char* field, const std::vector<std::string>& paths) {
+  for (const std::string& path : paths)
+    if (!path.starts_with('/')) return invalid(format("{}: \"{}\" is not absolute", field, escape_controls(path)));
+  return {};
+}
+
 Result<> check_paths(const Spec& spec) {
   if (spec.root.path.empty()) return invalid("root.path: empty");
-  for (size_t i = 0; i < spec.mounts.size(); ++i) {
-    if (spec.mounts[i].destination.empty()) return invalid(format("mounts[{}].destination: empty", i));
-    if (!spec.mounts[i].uid_mappings.empty()) return unsupported(format("mounts[{}].uidMappings", i));
-    if (!spec.mounts[i].gid_mappings.empty()) return unsupported(format("mounts[{}].gidMappings", i));
+  TRY(check_mounts(spec));
+  TRY(check_absolute("linux.maskedPaths", spec.linux_.masked_paths));
+  TRY(check_absolute("linux.readonlyPaths", spec.linux_.readonly_paths));
+  for (const std::string& part : split(spec.linux_.cgroups_path, '/'))
+    if (part == ".." || part == ".") return invalid(format("linux.cgroupsPath: \"{}\" is no plain path", escape_controls(spec.linux_.cgroups_path)));
+  return {};
+}
+
+Result<> check_devices(const Spec& spec) {
+  std::set<std::string> seen;
+  for (size_t i = 0; i < spec.linux_.devices.size(); ++i) {
+    const Device& device = spec.linux_.devices[i];
+    std::string field = format("linux.devices[{}]", i);
+    if (!device.path.starts_with('/')) return invalid(field + ".path: is not absolute");
+    if (!seen.insert(device.path).second) return invalid(format("{}.path: \"{}\" stands twice", field, escape_controls(device.path)));
+    if (!one_of(device.type, {"c", "b", "u", "p"})) return invalid(format("{}.type: unknown \"{}\"", field, escape_controls(device.type)));
+    if (device.file_mode.value_or(0) > 07777) return invalid(field + ".fileMode: above 07777");
+    if (device.major < 0 || device.minor < 0) return invalid(field + ": major and minor are not below 0");
   }
-  for (const std::string& path : spec.linux_.masked_paths)
-    if (!path.starts_with('/')) return invalid(format("linux.maskedPaths: \"{}\" is not absolute", escape_controls(path)));
-  for (const std::string& path : spec.linux_.readonly_paths)
-    if (!path.starts_with('/')) return invalid(format("linux.readonlyPaths: \"{}\" is not absolute", escape_controls(path)));
-  for (size_t i = 0; i < spec.linux_.devices.size(); ++i)
-    if (!spec.linux_.devices[i].path.starts_with('/')) return invalid(format("linux.devices[{}].path: is not absolute", i));
+  return {};
+}
+
+Result<> check_rest(const Spec& spec) {
+  const Linux& linux_ = spec.linux_;
+  if (!linux_.mount_label.empty()) return unsupported("linux.mountLabel");
+  if (linux_.personality_domain && !one_of(*linux_.personality_domain, {"LINUX", "LINUX32"}))
+    return invalid(format("linux.personality.domain: unknown \"{}\"", escape_controls(*linux_.personality_domain)));
+  if (!linux_.personality_flags.empty()) return unsupported("linux.personality.flags");
+  if (!one_of(linux_.rootfs_propagation, {"", "shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable"}))
+    return invalid(format("linux.rootfsPropagation: unknown \"{}\"", escape_controls(linux_.rootfs_propagation)));
+  if (linux_.seccomp && !linux_.seccomp->listener_path.empty() && !linux_.seccomp->listener_path.starts_with('/'))
+    return invalid("linux.seccomp.listenerPath: is not absolute");
+  if (linux_.seccomp && linux_.seccomp->listener_path.empty() && !linux_.seccomp->listener_metadata.empty())
+    return invalid("linux.seccomp.listenerMetadata: given without listenerPath");
   return {};
 }
 
 }  // namespace
-
-Result<> validate(const Process& process) {
-  if (process.args.empty() || process.args[0].empty()) return invalid("process.args: no command given");
-  if (!process.cwd.starts_with('/')) return invalid(format("process.cwd: \"{}\" is not absolute", escape_controls(process.cwd)));
-  for (size_t i = 0; i < process.env.size(); ++i)
-    if (process.env[i].find('=') == std::string::npos || process.env[i][0] == '=')
-      return invalid(format("process.env[{}]: is not NAME=value", i));
-  if (process.user.umask && *process.user.umask > 0777) return invalid("process.user.umask: above 0777");
-  if (process.oom_score_adj && (*process.oom_score_adj < -1000 || *process.oom_score_adj > 1000))
-    return invalid("process.oomScoreAdj: not from -1000 to 1000");
-  if (!process.selinux_label.empty()) return unsupported("process.selinuxLabel");
-  if (!process.apparmor_profile.empty() && process.apparmor_profile != "unconfined") return unsupported("process.apparmorProfile");
-  if (process.scheduler) return unsupported("process.scheduler");
-  if (process.io_priority) return unsupported("process.ioPriority");
-  if (process.exec_cpu_affinity) return unsupported("process.execCPUAffinity");
-  return check_rlimits(process);
-}
 
 Result<> validate(const Spec& spec) {
   TRY(check_version(spec));
@@ -145,10 +192,9 @@ Result<> validate(const Spec& spec) {
   TRY(check_namespaces(spec));
   TRY(check_sysctl(spec));
   TRY(check_hooks(spec));
-  if (!spec.linux_.mount_label.empty()) return unsupported("linux.mountLabel");
-  if (spec.linux_.personality_domain) return unsupported("linux.personality");
-  if (spec.linux_.seccomp && !spec.linux_.seccomp->listener_path.empty()) return unsupported("linux.seccomp.listenerPath");
-  return {};
+  TRY(check_devices(spec));
+  if (spec.linux_.resources) TRY(validate(*spec.linux_.resources));
+  return check_rest(spec);
 }
 
 }  // namespace hull::oci

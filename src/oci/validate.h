@@ -10,5 +10,6 @@ namespace hull::oci {
 // Invalid for a contradiction or an unknown value, Unsupported for a setting that hull cannot apply.
 Result<> validate(const Spec& spec);
 Result<> validate(const Process& process);
+Result<> validate(const Resources& resources);
 
 }  // namespace hull::oci

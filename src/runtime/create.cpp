@@ -1,13 +1,12 @@
 // create and start.
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 #include <cstdlib>
 #include <utility>
 
@@ -39,34 +38,48 @@ Result<std::string> absolute(const std::string& path) {
 }
 
 struct Making {
-  CreateOptions options;
+  const CreateOptions& options;
   Home home;
   oci::Spec spec;
   State state;
   std::unique_ptr<kernel::Cgroup> group;
   sandbox::PlanOptions plan_options;
   sandbox::LaunchPlan plan;
+  std::string text;  // of config.json
+
+  bool has_host_hooks() const { return !spec.hooks.prestart.empty() || !spec.hooks.create_runtime.empty(); }
 };
+
+bool is_bind(const oci::Mount& mount) {
+  bool bind = mount.type == "bind";
+  for (const std::string& option : mount.options) bind |= option == "bind" || option == "rbind";
+  return bind;
+}
+
+// Paths of the specification that are relative to the bundle or to the container's root.
+Result<> make_absolute(Making& m) {
+  std::string& root = m.spec.root.path;
+  root = TRY_CONTEXT(absolute(root.starts_with('/') ? root : m.state.bundle + "/" + root), "root.path");
+  for (oci::Mount& mount : m.spec.mounts) {
+    if (!mount.destination.starts_with('/')) mount.destination = "/" + mount.destination;
+    if (is_bind(mount) && !mount.source.empty() && !mount.source.starts_with('/')) mount.source = m.state.bundle + "/" + mount.source;
+  }
+  return {};
+}
 
 Result<> read_bundle(Making& m) {
   m.home = TRY(home_of(m.options.root, m.options.id));
-  m.state.bundle = TRY(absolute(m.options.bundle));
-  m.spec = TRY(load_spec(m.state.bundle + "/config.json"));
-  std::string& path = m.spec.root.path;
-  path = TRY_CONTEXT(absolute(path.starts_with('/') ? path : m.state.bundle + "/" + path), "root.path");
-  for (oci::Mount& mount : m.spec.mounts) {
-    if (!mount.destination.starts_with('/')) mount.destination = "/" + mount.destination;
-    bool bind = mount.type == "bind";
-    for (const std::string& option : mount.options) bind |= option == "bind" || option == "rbind";
-    if (bind && !mount.source.starts_with('/')) mount.source = m.state.bundle + "/" + mount.source;
-  }
-  if (m.spec.process.terminal && m.options.console_socket.empty())
-    return fail(ErrorKind::Invalid, "process.terminal: needs --console-socket");
-  if (!m.spec.process.terminal && !m.options.console_socket.empty())
-    return fail(ErrorKind::Invalid, "--console-socket: given without process.terminal");
-  m.state.oci_version = "1.2.0";
+  if (path_exists(m.home.directory)) return fail(ErrorKind::Exists, format("container with id exists: \"{}\"", m.options.id));
+  m.state.bundle = TRY_CONTEXT(absolute(m.options.bundle), "--bundle");
+  m.text = TRY(read_file(m.state.bundle + "/config.json"));
+  m.spec = TRY(parse_config(m.text));
+  TRY(adapt_process(m.spec.process, m.options.warn));
+  TRY(make_absolute(m));
+  TRY(check_console(m.spec.process, m.options.console_socket, m.options.console_fd));
+  for (const std::string& entry : m.options.extra_environment) m.spec.process.env.push_back(entry);
+  m.state.oci_version = kOciVersion;
   m.state.id = m.options.id;
-  m.state.rootfs = path;
+  m.state.rootfs = m.spec.root.path;
   m.state.created = now_text();
   m.state.boot = kernel::boot_id();
   m.state.annotations = m.spec.annotations;
@@ -76,15 +89,19 @@ Result<> read_bundle(Making& m) {
 }
 
 Result<> claim_directory(Making& m, Undo& undo) {
-  TRY(make_directories(m.options.root, 0711));
-  if (::mkdir(m.home.directory.c_str(), 0711) != 0) {
-    if (errno == EEXIST) return fail(ErrorKind::Exists, format("container with id exists: \"{}\"", m.options.id));
-    return fail_errno("mkdir", m.home.directory);
+  auto make = [&] { return ::mkdir(m.home.directory.c_str(), 0711) == 0; };
+  bool made = make();
+  if (!made && errno == ENOENT) {
+    TRY(make_directories(m.options.root, 0711));
+    made = make();
   }
+  if (!made && errno == EEXIST) return fail(ErrorKind::Exists, format("container with id exists: \"{}\"", m.options.id));
+  if (!made) return fail_errno("mkdir", m.home.directory);
   undo.add([&m] { (void)remove_tree(m.home.directory); });
   TRY(write_state(m.home, m.state));
-  TRY(make_directories(m.home.file("root"), 0711));
-  return replace_file(m.home.file("config.json"), TRY(read_file(m.state.bundle + "/config.json")), Durability::Volatile);
+  if (::mkdir(m.home.file("root").c_str(), 0711) != 0) return fail_errno("mkdir", m.home.file("root"));
+  Fd copy = TRY(open_file(m.home.file("config.json"), O_WRONLY | O_CREAT | O_EXCL, 0600));
+  return write_all(copy, m.text, "config.json");
 }
 
 // An existing group is taken when nothing runs in it, as runc does; it is removed with the container.
@@ -102,60 +119,92 @@ Result<> claim_cgroup(Making& m, Undo& undo) {
 
 Result<> compile(Making& m) {
   Filter filter = TRY(seccomp_of(m.spec));
-  m.plan_options.mount_point = m.home.file("root");
-  m.plan_options.seccomp_filter = std::move(filter.program);
-  m.plan_options.seccomp_flags = filter.flags;
-  m.plan_options.new_keyring = !m.options.no_new_keyring;
-  m.plan_options.report_ready = m.plan_options.wait_start = true;
-  if (m.group) m.plan_options.cgroup_enter_files = m.group->entry().files;
-  m.plan = TRY_CONTEXT(sandbox::compile_plan(m.spec, kernel::host_facts(), m.plan_options), "config.json");
+  Standing creating{m.state, "creating", Fd()}, created{m.state, "created", Fd()};
+  sandbox::PlanOptions& options = m.plan_options;
+  options.mount_point = m.home.file("root");
+  options.seccomp_filter = std::move(filter.program);
+  options.seccomp_flags = filter.flags;
+  if (filter.notifies) options.listener_state = listener_state(m.spec, creating);
+  options.new_keyring = !m.options.no_new_keyring;
+  options.no_pivot = m.options.no_pivot;
+  options.set_joined_names = true;
+  options.preserved_fds = static_cast<int>(m.options.preserve_fds);
+  options.host_hooks = m.has_host_hooks();
+  options.hook_state = state_text_for_hooks(creating);
+  options.start_hook_state = state_text_for_hooks(created);
+  options.wait_start = true;
+  if (m.group) {
+    options.cgroup_enter_files = m.group->entry().files;
+    options.cgroup_path = m.state.cgroup;
+  }
+  m.plan = TRY_CONTEXT(sandbox::compile_plan(m.spec, kernel::host_facts(), options), "config.json");
   return {};
 }
 
-Result<> limit(Making& m, oci::Resources resources) {
+Result<> limit(Making& m, const oci::Resources& resources) {
   if (!m.group) return {};
-  return m.group->apply(resources);
+  TRY_CONTEXT(m.group->apply(resources), "linux.resources");
+  return {};
 }
 
-// Between the namespaces' making and the release: limits, hooks, the pid on disk.
-Result<> complete(Making& m, sandbox::Launched& launched, const oci::Resources& limits) {
-  TRY(limit(m, limits));
+Result<> run_host_hooks(Making& m, sandbox::Launched& launched) {
   launched.wait_namespaces();
   TRY(launched.wait_ready());
-  m.state.process = TRY(kernel::identify_process(launched.pid(), launched.pidfd()));
-  TRY(write_state(m.home, m.state));
   Standing standing{m.state, "creating", TRY(launched.pidfd().duplicate())};
   std::string text = json::to_text(state_json(standing, false));
   TRY(run_hooks(m.spec.hooks.prestart, "prestart", text, m.state.bundle));
   TRY(run_hooks(m.spec.hooks.create_runtime, "createRuntime", text, m.state.bundle));
+  return launched.hooks_done();
+}
+
+// Between the namespaces' making and the release: limits, the pid on disk, hooks.
+Result<> complete(Making& m, sandbox::Launched& launched, const oci::Resources& limits) {
+  TRY(limit(m, limits));
+  m.state.process = TRY(kernel::identify_process(launched.pid(), launched.pidfd()));
+  TRY(write_state(m.home, m.state));
+  if (m.has_host_hooks()) TRY(run_host_hooks(m, launched));
   TRY(write_pid_file(m.options.pid_file, launched.pid()));
   return launched.go();
+}
+
+// What the process gets of descriptors beside its streams; they live until it is made.
+struct Passing {
+  Fd start, console, listener;
+  sandbox::LaunchIo io;
+};
+
+Result<> prepare_passing(Making& m, Passing& passing) {
+  std::string fifo = m.home.file("start.fifo");
+  if (::mkfifo(fifo.c_str(), 0600) != 0) return fail_errno("mkfifo", fifo);
+  passing.start = TRY(open_file(fifo, O_RDWR));
+  if (!m.options.console_socket.empty()) passing.console = TRY(connect_socket(m.options.console_socket, "--console-socket"));
+  if (!m.plan_options.listener_state.empty())
+    passing.listener = TRY(connect_socket(m.spec.linux_.seccomp->listener_path, "linux.seccomp.listenerPath"));
+  passing.io.start_fd = passing.start.get();
+  passing.io.console_fd = m.options.console_fd >= 0 ? m.options.console_fd : passing.console.get();
+  passing.io.listener_fd = passing.listener.get();
+  passing.io.preserved = preserved_descriptors(m.options.preserve_fds);
+  if (m.group) passing.io.cgroup_fd = m.group->entry().into;
+  return {};
 }
 
 }  // namespace
 
 Result<pid_t> create(const CreateOptions& options) {
-  Making m;
-  m.options = options;
+  Making m{options, {}, {}, {}, {}, {}, {}, {}};
   TRY(read_bundle(m));
   Undo undo;
   TRY(claim_directory(m, undo));
   TRY(claim_cgroup(m, undo));
   TRY(compile(m));
-  std::string fifo = m.home.file("start.fifo");
-  if (::mkfifo(fifo.c_str(), 0600) != 0) return fail_errno("mkfifo", fifo);
-  Fd start_fd = TRY(open_file(fifo, O_RDWR));
-  Fd console = options.console_socket.empty() ? Fd() : TRY(connect_console(options.console_socket));
+  Passing passing;
+  TRY(prepare_passing(m, passing));
   // v1 empties the list of devices before it is filled, and hull-init makes nodes meanwhile: so these come first.
   oci::Resources devices, limits = m.spec.linux_.resources.value_or(oci::Resources{});
   devices.devices = std::exchange(limits.devices, {});
   allow_default_devices(devices);
   if (!devices.devices.empty()) TRY(limit(m, devices));
-  sandbox::LaunchIo io;
-  io.start_fd = start_fd.get();
-  io.console_fd = console.get();
-  if (m.group) io.cgroup_fd = m.group->entry().into;
-  auto launched = TRY(sandbox::launch(m.plan, io));
+  auto launched = TRY(sandbox::launch(m.plan, passing.io));
   if (Result<> done = complete(m, launched, limits); !done) {
     (void)kernel::send_signal(launched.pidfd(), SIGKILL);
     return fail(std::move(done).error());
@@ -164,27 +213,25 @@ Result<pid_t> create(const CreateOptions& options) {
   return launched.pid();
 }
 
-Result<> start(const std::string& root, const std::string& id) {
-  Standing standing = TRY(stand(root, id));
+Result<> start(const StartOptions& options) {
+  Standing standing = TRY(stand(options.root, options.id));
   if (standing.status == "stopped") return fail(ErrorKind::Conflict, "cannot start a container that has stopped");
   if (standing.status != "created") return fail(ErrorKind::Conflict, format("cannot start an already running container"));
-  Home home = TRY(home_of(root, id));
+  Home home = TRY(home_of(options.root, options.id));
   std::string fifo = home.file("start.fifo"), taken = home.file("start.taken");
   // The rename decides between two starts at once; a reader is there as long as the process lives.
   Fd writer = TRY(open_file(fifo, O_WRONLY | O_NONBLOCK));
   if (::rename(fifo.c_str(), taken.c_str()) != 0) return fail(ErrorKind::Conflict, "cannot start an already running container");
   if (::write(writer.get(), "S", 1) != 1) return fail_errno("write", fifo);
   ::unlink(taken.c_str());
-  oci::Spec spec = TRY(load_spec(home.file("config.json")));
+  std::string config = TRY(read_file(home.file("config.json")));
+  if (config.find("\"poststart\"") == std::string::npos) return {};
+  oci::Spec spec = TRY(parse_config(config));
   standing.status = "running";
-  return run_hooks(spec.hooks.poststart, "poststart", json::to_text(state_json(standing, false)), standing.state.bundle);
-}
-
-Result<int> wait_for(pid_t child) {
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0)
-    if (errno != EINTR) return fail_errno("waitpid", std::to_string(child));
-  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  // runtime-spec, lifecycle: a failing poststart hook is a warning, and the rest goes on.
+  auto done = run_hooks(spec.hooks.poststart, "poststart", json::to_text(state_json(standing, false)), standing.state.bundle);
+  if (!done && options.warn) options.warn(done.error().text());
+  return {};
 }
 
 }  // namespace hull::runtime

@@ -5,30 +5,60 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/text.h"
+#include "kernel/capabilities.h"
 #include "kernel/seccomp.h"
 #include "oci/parse.h"
 #include "oci/validate.h"
+#include "runtime/config.h"
 
 namespace hull::runtime {
 
-Result<oci::Spec> load_spec(const std::string& path) {
-  std::string text = TRY(read_file(path));
+Result<oci::Spec> parse_config(std::string_view text) {
   oci::Spec spec = TRY(oci::parse_spec(text, "config.json"));
   TRY_CONTEXT(oci::validate(spec), "config.json");
   return spec;
 }
 
-Result<Fd> connect_console(const std::string& socket_path) {
+Result<oci::Spec> load_config(const Home& home) {
+  std::string text = TRY(read_file(home.file("config.json")));
+  return parse_config(text);
+}
+
+// runtime-spec, linux.capabilities: what cannot be mapped to the kernel is a warning, and need not be an error.
+Result<> adapt_process(oci::Process& process, const Warn& warn) {
+  if (!process.capabilities) return {};
+  oci::Capabilities& caps = *process.capabilities;
+  std::vector<std::string> unknown;
+  for (auto* set : {&caps.bounding, &caps.effective, &caps.inheritable, &caps.permitted, &caps.ambient})
+    std::erase_if(*set, [&](const std::string& name) {
+      bool known = name.starts_with("CAP_") && kernel::cap_number(name).has_value();
+      if (!known && std::find(unknown.begin(), unknown.end(), name) == unknown.end()) unknown.push_back(name);
+      return !known;
+    });
+  if (!unknown.empty() && warn)
+    warn(format("process.capabilities: ignoring unknown or unavailable capabilities: {}", escape_controls(join(unknown, " "))));
+  return {};
+}
+
+Result<> check_console(const oci::Process& process, const std::string& console_socket, int console_fd) {
+  if (process.terminal && console_socket.empty() && console_fd < 0)
+    return fail(ErrorKind::Invalid, "process.terminal: needs --console-socket");
+  if (!process.terminal && !console_socket.empty()) return fail(ErrorKind::Invalid, "--console-socket: given without process.terminal");
+  return {};
+}
+
+Result<Fd> connect_socket(const std::string& path, const char* option) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (socket_path.size() >= sizeof address.sun_path) return fail(ErrorKind::Invalid, format("--console-socket: {}: too long", socket_path));
-  std::memcpy(address.sun_path, socket_path.data(), socket_path.size());
+  if (path.size() >= sizeof address.sun_path) return fail(ErrorKind::Invalid, format("{}: {}: too long", option, path));
+  std::memcpy(address.sun_path, path.data(), path.size());
   Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd) return fail_errno("socket", "console");
-  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return fail_errno("connect", socket_path);
+  if (!fd) return fail_errno("socket", option);
+  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return fail_errno("connect", format("{} {}", option, path));
   return fd;
 }
 
@@ -37,11 +67,23 @@ Result<> write_pid_file(const std::string& path, pid_t pid) {
   return replace_file(path, std::to_string(pid), Durability::Volatile, 0644);
 }
 
-Result<Filter> seccomp_of(const oci::Spec& spec) {
-  if (!spec.linux_.seccomp) return Filter{};
-  kernel::SeccompFilter filter = TRY_CONTEXT(kernel::compile_seccomp(*spec.linux_.seccomp), "linux.seccomp");
-  if (filter.notifies) return fail(ErrorKind::Unsupported, "linux.seccomp: SCMP_ACT_NOTIFY: hull cannot apply it; remove it");
-  return Filter{std::move(filter.program), filter.flags};
+std::vector<int> preserved_descriptors(uint32_t count) {
+  std::vector<int> out;
+  for (uint32_t i = 0; i < count; ++i) out.push_back(3 + static_cast<int>(i));
+  return out;
+}
+
+Result<> check_preserved(uint32_t count) {
+  constexpr uint32_t kMost = 4096;
+  if (count > kMost) return fail(ErrorKind::Invalid, format("--preserve-fds: more than {}", kMost));
+  for (int fd : preserved_descriptors(count))
+    if (::fcntl(fd, F_GETFD) < 0) return fail(ErrorKind::Invalid, format("--preserve-fds: descriptor {} is not open", fd));
+  return {};
+}
+
+Result<bool> wants_terminal(const std::string& bundle) {
+  std::string text = TRY(read_file(bundle + "/config.json"));
+  return TRY(oci::parse_spec(text, "config.json")).process.terminal;
 }
 
 // After the specification's own rules, as runc and crun do: nodes may be made, and the default devices be used.
@@ -52,6 +94,37 @@ void allow_default_devices(oci::Resources& resources) {
   resources.devices.push_back({true, "b", {}, {}, "m"});
   for (auto [major, minor] : kCharacter)
     resources.devices.push_back({true, "c", major, minor < 0 ? std::optional<int64_t>() : minor, "rwm"});
+}
+
+Result<Filter> seccomp_of(const oci::Spec& spec) {
+  if (!spec.linux_.seccomp) return Filter{};
+  kernel::SeccompFilter filter = TRY_CONTEXT(kernel::compile_seccomp(*spec.linux_.seccomp), "config.json: linux.seccomp");
+  if (filter.notifies && spec.linux_.seccomp->listener_path.empty())
+    return fail(ErrorKind::Invalid, "config.json: linux.seccomp.listenerPath: SCMP_ACT_NOTIFY needs it");
+  return Filter{std::move(filter.program), filter.flags, filter.notifies};
+}
+
+// The kernel's number is known to hull-init alone, which puts it where \1 stands; that character is no part of any JSON.
+static json::object without_pid(const Standing& standing) {
+  json::object state = state_json(standing, false);
+  state["pid"] = "@pid@";
+  return state;
+}
+
+static std::string with_marks(const json::object& document) {
+  std::string text = json::to_text(document), mark = "\"@pid@\"";
+  for (size_t at = text.find("\"pid\":" + mark); at != std::string::npos; at = text.find("\"pid\":" + mark))
+    text.replace(at + 6, mark.size(), "\1");
+  return text;
+}
+
+std::string state_text_for_hooks(const Standing& standing) { return with_marks(without_pid(standing)); }
+
+std::string listener_state(const oci::Spec& spec, const Standing& standing) {
+  json::object out{{"ociVersion", kOciVersion}, {"fds", json::array{"seccompFd"}}, {"pid", "@pid@"},
+                   {"metadata", spec.linux_.seccomp->listener_metadata}};
+  out["state"] = without_pid(standing);
+  return with_marks(out);
 }
 
 }  // namespace hull::runtime

@@ -1,21 +1,36 @@
-// What create and exec share: the specification of a bundle, console sockets, pid files, seccomp. Private to runtime/.
+// What create and exec share: the specification of a bundle, sockets, pid files, seccomp, hooks. Private to runtime/.
 #pragma once
 
 #include <linux/filter.h>
 
+#include <functional>
+
 #include "oci/spec.h"
-#include "runtime/state.h"
+#include "runtime/runtime.h"
 
 namespace hull::runtime {
 
-Result<oci::Spec> load_spec(const std::string& path);
-Result<Fd> connect_console(const std::string& socket_path);
-Result<> write_pid_file(const std::string& path, pid_t pid);
+constexpr const char* kOciVersion = "1.2.0";
 
+// Read and checked. Errors begin with "config.json: ".
+Result<oci::Spec> parse_config(std::string_view text);
+Result<oci::Spec> load_config(const Home& home);
+// Takes out what the specification wants ignored with a warning: capabilities that nobody knows.
+Result<> adapt_process(oci::Process& process, const Warn& warn);
+Result<> check_console(const oci::Process& process, const std::string& console_socket, int console_fd);
+Result<Fd> connect_socket(const std::string& path, const char* option);
+Result<> write_pid_file(const std::string& path, pid_t pid);
+// The descriptors 3 and up that --preserve-fds names.
+std::vector<int> preserved_descriptors(uint32_t count);
 void allow_default_devices(oci::Resources& resources);
 
-struct Filter { std::vector<sock_filter> program; uint32_t flags = 0; };
+struct Filter { std::vector<sock_filter> program; uint32_t flags = 0; bool notifies = false; };
 Result<Filter> seccomp_of(const oci::Spec& spec);
+
+// The state with \1 in place of the pid, which only hull-init knows.
+std::string state_text_for_hooks(const Standing& standing);
+// runtime-spec, "The Container Process State", with \1 in place of the pids.
+std::string listener_state(const oci::Spec& spec, const Standing& standing);
 
 // In order, each in the bundle's directory with the container's state on its standard input; the first failure ends it.
 Result<> run_hooks(const std::vector<oci::Hook>& hooks, const char* kind, const std::string& state, const std::string& bundle);

@@ -1,7 +1,5 @@
-// What is done to a container that is there: exec, kill, delete, pause, update, lists.
+// What is done to a container that is there: kill, delete, pause, update, lists.
 #include <dirent.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -9,11 +7,8 @@
 #include <memory>
 
 #include "base/text.h"
-#include "kernel/host_facts.h"
-#include "oci/validate.h"
 #include "runtime/make.h"
 #include "runtime/runtime.h"
-#include "sandbox/launch.h"
 
 namespace hull::runtime {
 namespace {
@@ -62,7 +57,7 @@ Result<> remove(const std::string& root, const std::string& id, bool force) {
   TRY(end_processes(standing));
   if (cgroups() != nullptr && !standing.state.cgroup.empty()) TRY(cgroups()->remove(standing.state.cgroup));
   standing.status = "stopped";
-  auto spec = load_spec(home.file("config.json"));
+  auto spec = load_config(home);
   std::string text = json::to_text(state_json(standing, false));
   TRY(remove_tree(home.directory));
   if (spec) (void)run_hooks(spec->hooks.poststop, "poststop", text, standing.state.bundle);  // runtime-spec: errors are warnings, the rest goes on
@@ -78,10 +73,21 @@ Result<> pause(const std::string& root, const std::string& id, bool freeze) {
   return freeze ? group->freeze() : group->thaw();
 }
 
+// runtime-spec: with checkBeforeUpdate a limit below the present use is refused instead of met by killing.
+static Result<> check_use(const kernel::Cgroup& group, const oci::Memory& memory) {
+  if (!memory.check_before_update.value_or(false) || memory.limit.value_or(-1) <= 0) return {};
+  uint64_t used = TRY(group.stats()).memory_usage.value_or(0);
+  if (used > static_cast<uint64_t>(*memory.limit))
+    return fail(ErrorKind::Conflict, format("memory.limit: {} bytes are in use, more than {}", used, *memory.limit));
+  return {};
+}
+
 Result<> update(const std::string& root, const std::string& id, const oci::Resources& resources) {
   Standing standing = TRY(stand(root, id));
   if (standing.status == "stopped") return fail(ErrorKind::Conflict, "container not running");
-  return TRY(group_of(standing))->apply(resources);
+  auto group = TRY(group_of(standing));
+  TRY(check_use(*group, resources.memory));
+  return group->apply(resources);
 }
 
 Result<std::vector<pid_t>> processes(const std::string& root, const std::string& id) {
@@ -100,42 +106,11 @@ Result<std::vector<Standing>> list(const std::string& root) {
   return all;
 }
 
-Result<pid_t> exec(const ExecOptions& options) {
-  Standing standing = TRY(stand(options.root, options.id));
-  if (standing.status == "stopped") return fail(ErrorKind::Conflict, "cannot exec in a stopped container");
-  if (standing.status == "paused" && !options.ignore_paused) return fail(ErrorKind::Conflict, "cannot exec in a paused container");
-  Home home = TRY(home_of(options.root, options.id));
-  oci::Spec spec = TRY(load_spec(home.file("config.json")));
-  oci::Process process = std::move(spec.process);
-  TRY(options.change(process));
-  TRY(oci::validate(process));
-  if (process.terminal == options.console_socket.empty())
-    return fail(ErrorKind::Invalid, process.terminal ? "process.terminal: needs --console-socket" : "--console-socket: given without a terminal");
-  Filter filter = TRY(seccomp_of(spec));
-  sandbox::ExecPlanOptions plan_options;
-  plan_options.join_target = TRY(sandbox::differing_namespaces(standing.state.process.pid));
-  plan_options.setgroups_refused = kernel::is_unprivileged() && (plan_options.join_target & CLONE_NEWUSER) != 0;
-  plan_options.seccomp_filter = std::move(filter.program);
-  plan_options.seccomp_flags = filter.flags;
-  sandbox::LaunchIo io;
-  Fd console = options.console_socket.empty() ? Fd() : TRY(connect_console(options.console_socket));
-  std::unique_ptr<kernel::Cgroup> group;
-  std::vector<Fd> files;
-  if (cgroups() != nullptr) {
-    group = TRY(group_of(standing));
-    kernel::CgroupEntry entry = group->entry();
-    io.cgroup_fd = entry.into;
-    for (const std::string& file : entry.files) files.push_back(TRY(open_file(file, O_WRONLY)));
-    for (const Fd& file : files) io.cgroup_files.push_back(file.get());
-  }
-  plan_options.cgroup_file_count = files.size();
-  io.console_fd = console.get();
-  io.target_pidfd = standing.pidfd.get();
-  sandbox::LaunchPlan plan = TRY(sandbox::compile_exec_plan(process, plan_options));
-  auto launched = TRY(sandbox::launch(plan, io));
-  TRY(write_pid_file(options.pid_file, launched.pid()));
-  TRY(launched.go());
-  return launched.pid();
+Result<kernel::CgroupStats> stats(const std::string& root, const std::string& id) {
+  Standing standing = TRY(stand(root, id));
+  if (standing.status == "stopped") return fail(ErrorKind::Conflict, format("container with id {} is not running", id));
+  auto group = TRY(group_of(standing));
+  return group->stats();
 }
 
 }  // namespace hull::runtime

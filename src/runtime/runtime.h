@@ -1,7 +1,7 @@
 // The OCI lifecycle over the sandbox's launch: create, start, kill, delete, exec, pause. There is no shim: the caller's
 // subreaper (containerd-shim, conmon) becomes the parent of what is made here once this program ends.
 //
-//   create: state.json (intent) -> cgroup -> launch -> hooks -> state.json (pid) -> released: hull-init finds the program,
+//   create: state.json (intent) -> cgroup -> launch -> state.json (pid) -> hooks -> released: hull-init finds the program,
 //           lets go of us and waits on start.fifo        start: a byte into start.fifo, which is then removed
 //
 // A create that is killed leaves a process that dies of its closed control socket, and a state that delete undoes.
@@ -16,28 +16,38 @@
 
 namespace hull::runtime {
 
+using Warn = std::function<void(const std::string&)>;
+
 struct CreateOptions {
   std::string root, id, bundle = ".", pid_file, console_socket;
-  bool no_new_keyring = false;
+  int console_fd = -1;  // a connected socket instead of console_socket
+  std::vector<std::string> extra_environment;
+  uint32_t preserve_fds = 0;
+  bool no_new_keyring = false, no_pivot = false;
+  Warn warn;
 };
 // Everything made is undone on failure. The process's parent is the caller.
 Result<pid_t> create(const CreateOptions& options);
-Result<> start(const std::string& root, const std::string& id);
+
+struct StartOptions { std::string root, id; Warn warn; };
+Result<> start(const StartOptions& options);
 Result<> kill(const std::string& root, const std::string& id, int signal_number, bool all);
 // Conflict for a container that runs, unless forced. A missing one is NotFound, or success when forced.
 Result<> remove(const std::string& root, const std::string& id, bool force);
 Result<> pause(const std::string& root, const std::string& id, bool freeze);
 Result<> update(const std::string& root, const std::string& id, const oci::Resources& resources);
 Result<std::vector<pid_t>> processes(const std::string& root, const std::string& id);
+Result<kernel::CgroupStats> stats(const std::string& root, const std::string& id);
 Result<std::vector<Standing>> list(const std::string& root);
 
 struct ExecOptions {
   std::string root, id, pid_file, console_socket;
+  int console_fd = -1;
+  uint32_t preserve_fds = 0;
   std::function<Result<>(oci::Process&)> change;  // turns the container's own process into the one wanted
   bool ignore_paused = false;
+  Warn warn;
 };
 Result<pid_t> exec(const ExecOptions& options);
-// The end of a child made by create or exec: its exit code, 128 + signal.
-Result<int> wait_for(pid_t child);
 
 }  // namespace hull::runtime

@@ -1,5 +1,7 @@
 #include "runtime/state.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 
 #include "base/text.h"
@@ -39,7 +41,8 @@ static Result<State> read_state(const Home& home, const std::string& id) {
     if (path_exists(home.directory)) return State{"1.2.0", id, "", "", "", "", {}, "", {}};  // cut short before it was written
     return fail(ErrorKind::NotFound, format("container \"{}\" does not exist", id));
   }
-  json::value document = TRY(json::parse(TRY(std::move(text)), home.file("state.json")));
+  std::string content = TRY(std::move(text));
+  json::value document = TRY(json::parse(content, home.file("state.json")));
   auto get = [&](const char* key) { return std::string(json::get_string(document, key)); };
   State state{get("ociVersion"), get("id"), get("bundle"), get("rootfs"), get("created"), get("cgroup"), {}, get("boot"), {}};
   state.process = {static_cast<pid_t>(json::get_int(document, "pid")), get("identity")};
@@ -63,6 +66,17 @@ Result<Standing> stand(const std::string& root, const std::string& id) {
   return standing;
 }
 
+std::string owner_of(const Standing& standing) {
+  struct stat status;
+  if (::stat(standing.state.bundle.c_str(), &status) != 0 || status.st_uid == 0) return "root";
+  auto passwd = read_file("/etc/passwd");
+  for (std::string_view line : split_lines(passwd.value_or(""))) {
+    std::vector<std::string> fields = split(line, ':');
+    if (fields.size() > 2 && fields[2] == std::to_string(status.st_uid)) return fields[0];
+  }
+  return std::to_string(status.st_uid);
+}
+
 json::object state_json(const Standing& standing, bool listed) {
   const State& state = standing.state;
   json::object o{{"ociVersion", state.oci_version}, {"id", state.id}, {"pid", standing.pid()},
@@ -72,7 +86,7 @@ json::object state_json(const Standing& standing, bool listed) {
     for (const auto& [key, value] : state.annotations) annotations[key] = value;
     o["annotations"] = std::move(annotations);
   }
-  if (listed) o["owner"] = "root";
+  if (listed) o["owner"] = owner_of(standing);
   return o;
 }
 

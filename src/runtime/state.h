@@ -1,6 +1,6 @@
 // What the OCI runtime keeps of a container: ROOT/ID/state.json (written whole and renamed), config.json as it was when
 // the container was made, and start.fifo until it is started. Status is never stored; it is computed from the process,
-// the fifo and the freezer. Used by lifecycle.cpp and exec.cpp alone.
+// the fifo and the freezer. Private to runtime/ but for the state that is shown.
 #pragma once
 
 #include <map>
@@ -40,6 +40,8 @@ kernel::Cgroups* cgroups();  // opened once; null on a host without
 Result<> write_state(const Home& home, const State& state);
 // NotFound "container does not exist" when there is none.
 Result<Standing> stand(const std::string& root, const std::string& id);
+// Whose bundle it is, for lists.
+std::string owner_of(const Standing& standing);
 // `hull oci state` and hooks' standard input.
 json::object state_json(const Standing& standing, bool listed);
 

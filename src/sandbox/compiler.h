@@ -6,11 +6,23 @@
 
 namespace hull::sandbox {
 
+// The numbers that passed descriptors have in hull-init, in the order in which launch.cpp places them.
+struct PassedNumbers {
+  int next = kFirstPassedFd;
+  int take(bool wanted, int count = 1) {
+    int first = next;
+    if (wanted) next += count;
+    return wanted ? first : -1;
+  }
+  int time = -1, net = -1, start = -1, mapped = -1, listener = -1, preserved = -1;
+};
+
 struct Compiler {
   const oci::Spec& spec;
   const kernel::HostFacts& facts;
   const PlanOptions& options;
   LaunchPlan plan;
+  PassedNumbers passed;
 
   Step& add(StepKind kind, std::vector<std::string> texts = {}) {
     return plan.steps.emplace_back(Step{kind, {}, std::move(texts)});
@@ -44,6 +56,11 @@ struct Compiler {
 struct ProcessTail {
   bool reaper = false, setgroups_refused = false, report_ready = false;
   int start_fd = -1;  // as hull-init numbers it; -1: no wait
+  int listener_fd = -1;
+  std::string_view listener_state = {};
+  int preserved_fd = -1, preserved_fds = 0;
+  const std::vector<oci::Hook>* start_hooks = nullptr;
+  std::string_view start_hook_state = {};
 };
 
 // plan.cpp
@@ -54,6 +71,13 @@ Result<> compile_root(Compiler&);
 Result<> compile_mounts(Compiler&);
 Result<> compile_devices(Compiler&);
 Result<> compile_protection(Compiler&);
+// plan_hooks.cpp
+Result<> compile_hooks(Compiler&);
+void append_hooks(LaunchPlan& plan, const std::vector<oci::Hook>& hooks, const char* kind, std::string_view state);
+// plan_schedule.cpp: what a process begins with, before it is in any namespace of its own
+Result<> append_schedule(LaunchPlan& plan, const oci::Process& process);
+void append_label(LaunchPlan& plan, const oci::Process& process);
+Result<Step> affinity_step(const std::string& cpus);
 // plan_process.cpp: also exec's
 Result<> compile_process(Compiler&);
 Result<> append_process_steps(LaunchPlan& plan, const oci::Process& process, const std::vector<sock_filter>& filter,

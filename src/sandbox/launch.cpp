@@ -24,7 +24,9 @@
 #include "base/text.h"
 #include "kernel/clone.h"
 #include "kernel/host_facts.h"
+#include "kernel/mapping_ns.h"
 #include "sandbox/init_image.h"
+#include "sandbox/mapped_bind.h"
 #include "sandbox/mapped_overlay.h"
 
 namespace hull::sandbox {
@@ -36,6 +38,7 @@ struct Launch {
   const LaunchIo& io;
   Fd image, plan_file, control, peer, null;
   std::vector<Fd> joined;      // as plan.joins
+  std::vector<Fd> mapped;      // as plan.mapped_binds
   Fd time_ns;                  // a time namespace to be entered by hull-init
   pid_t pid = 0;
   Fd pidfd;
@@ -117,6 +120,9 @@ int init_body(void* context) {
   if (launch.time_ns) moves.emplace_back(launch.time_ns.get(), next++);
   if (launch.io.net_ns_fd >= 0) moves.emplace_back(launch.io.net_ns_fd, next++);
   if (launch.io.start_fd >= 0) moves.emplace_back(launch.io.start_fd, next++);
+  for (const Fd& mapped : launch.mapped) moves.emplace_back(mapped.get(), next++);
+  if (launch.io.listener_fd >= 0) moves.emplace_back(launch.io.listener_fd, next++);
+  for (int fd : launch.io.preserved) moves.emplace_back(fd, next++);
   int image = ::fcntl(launch.image.get(), F_DUPFD_CLOEXEC, kOutOfTheWay);
   Result<> placed = place_descriptors(moves);
   if (placed && enters_user_namespace(launch.plan)) placed = keep_capabilities_over_exec();
@@ -259,18 +265,12 @@ Result<> open_joined(Launch& launch) {
   return {};
 }
 
-std::string map_text(const std::vector<oci::IdMapping>& map) {
-  std::string text;
-  for (const oci::IdMapping& range : map) text += format("{} {} {}\n", range.container_id, range.host_id, range.size);
-  return text;
-}
-
 Result<> write_id_maps(const LaunchPlan& plan, pid_t pid) {
   std::string process = format("/proc/{}/", pid);
   // An unprivileged writer must give up setgroups first, or could drop groups that deny it access (CVE-2014-8989).
   if (plan.deny_setgroups) TRY(write_kernel_file(process + "setgroups", "deny"));
-  TRY_CONTEXT(write_kernel_file(process + "uid_map", map_text(plan.uid_map)), "map user ids");
-  TRY_CONTEXT(write_kernel_file(process + "gid_map", map_text(plan.gid_map)), "map group ids");
+  TRY_CONTEXT(write_kernel_file(process + "uid_map", kernel::id_map_text(plan.uid_map)), "map user ids");
+  TRY_CONTEXT(write_kernel_file(process + "gid_map", kernel::id_map_text(plan.gid_map)), "map group ids");
   return {};
 }
 
@@ -304,9 +304,9 @@ Result<> send_maps_done(const Launch& launch, const Fd& control) {
   return {};
 }
 
-Result<> send_byte(const Fd& control, char byte) {
+Result<> send_text(const Fd& control, const std::string& text) {
   // The peer may have failed already: its report waits in the socket, so EPIPE is no error here.
-  if (::send(control.get(), &byte, 1, MSG_NOSIGNAL) != 1 && errno != EPIPE && errno != ECONNRESET) return fail_errno("send", "control socket");
+  if (::send(control.get(), text.data(), text.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(text.size()) && errno != EPIPE && errno != ECONNRESET) return fail_errno("send", "control socket");
   return {};
 }
 
@@ -325,6 +325,7 @@ Result<Launched> launch(const LaunchPlan& plan, const LaunchIo& io) {
   launch.control = std::move(control.first);
   launch.peer = std::move(control.second);
   TRY(open_joined(launch));
+  for (const MappedBind& bind : plan.mapped_binds) launch.mapped.push_back(TRY(open_mapped_bind(bind)));
 
   Launched launched;
   launched.plan_ = &plan;
@@ -349,7 +350,7 @@ Launched::~Launched() {
 }
 
 Result<> Launched::go_unwatched() {
-  TRY(send_byte(control_, 'G'));
+  TRY(send_text(control_, format("G{}", pid_)));
   control_.reset();
   return {};
 }
@@ -364,6 +365,7 @@ Error Launched::failure_of(const WireFailure& failure) {
     std::string why = call == "search PATH" ? "executable file not found in $PATH" : to_lower(errno_text(failure.errno_value));
     return Error(kind_of_errno(failure.errno_value), format("exec: \"{}\": {}", detail, why), failure.errno_value);
   }
+  if (kind == StepKind::RunHook) return Error(ErrorKind::System, format("{}: {}", detail, call));
   return Error::from_errno(failure.errno_value, call, detail).with_context(step_name(kind));
 }
 
@@ -410,6 +412,11 @@ void Launched::wait_namespaces() const {
   }
 }
 
+Result<> Launched::hooks_done() {
+  ready_ = false;
+  return send_text(control_, "H");
+}
+
 Result<> Launched::wait_ready() {
   while (!ready_)
     if (!TRY(take_message())) return fail(ErrorKind::System, "the container's process was killed while it was made");
@@ -417,7 +424,7 @@ Result<> Launched::wait_ready() {
 }
 
 Result<> Launched::go() {
-  TRY(send_byte(control_, 'G'));
+  TRY(send_text(control_, format("G{}", pid_)));
   while (TRY(take_message())) {}
   control_.reset();
   return {};

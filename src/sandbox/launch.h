@@ -28,6 +28,8 @@ struct LaunchIo {
   int target_pidfd = -1;    // with plan.join_target
   int start_fd = -1;        // with PlanOptions::wait_start: a fifo, open for both ways so that its end never comes
   int net_ns_fd = -1;       // with PlanOptions::net_made_ahead
+  int listener_fd = -1;     // with listener_state: a connected socket that receives the seccomp listener
+  std::vector<int> preserved;  // descriptors that the program gets as 3 and up
   int cgroup_fd = -1;       // cgroup v2 directory for CLONE_INTO_CGROUP
   std::vector<int> cgroup_files;  // open v1 `tasks` files for plans that enter through descriptors (exec)
   std::optional<ParentProgram> parent;             // none: the caller itself is the parent
@@ -55,6 +57,8 @@ class Launched {
   void wait_namespaces() const;
   // Waits until every step before the release is done: all namespaces are made. For plans with report_ready.
   Result<> wait_ready();
+  // With host_hooks, after the first wait_ready: hull's hooks have run.
+  Result<> hooks_done();
   // Lets the process exec, and waits until it has or a step failed. On failure the error says which step, on what,
   // and errno_value() holds the errno (ENOENT and EACCES of the exec step decide between exit codes 127 and 126).
   Result<> go();

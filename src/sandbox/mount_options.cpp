@@ -30,6 +30,31 @@ const Flag* find_flag(std::string_view name) {
   return nullptr;
 }
 
+// Words that ask for what is so anyway, or that only old mount programs read.
+bool says_nothing(std::string_view option) {
+  for (std::string_view word : {"", "defaults", "loud", "silent", "async", "nomand", "noiversion", "nolazytime", "noacl", "acl"})
+    if (option == word) return true;
+  return false;
+}
+
+// true: it was one of these.
+bool take_word(std::string_view option, MountOptions& parsed) {
+  if (option == "bind" || option == "rbind") {
+    parsed.bind = true;
+    parsed.recursive_bind = parsed.recursive_bind || option == "rbind";
+  } else if (option == "idmap" || option == "ridmap") {
+    parsed.map_ids = true;
+    parsed.map_ids_recursive = parsed.map_ids_recursive || option == "ridmap";
+  } else if (option == "tmpcopyup") {
+    parsed.copy_up = true;
+  } else if (option == "remount") {
+    parsed.remount = true;
+  } else {
+    return says_nothing(option);
+  }
+  return true;
+}
+
 // A later option wins over an earlier one that said the opposite.
 void apply(const Flag& flag, uint64_t& set, uint64_t& clear) {
   set = (set & ~flag.clear) | flag.set;
@@ -50,10 +75,8 @@ std::optional<uint64_t> propagation_flags(std::string_view name) {
 Result<MountOptions> parse_mount_options(const std::vector<std::string>& options) {
   MountOptions parsed;
   for (const std::string& option : options) {
-    if (option == "bind" || option == "rbind") {
-      parsed.bind = true;
-      parsed.recursive_bind = parsed.recursive_bind || option == "rbind";
-    } else if (auto propagation = propagation_flags(option)) {
+    if (take_word(option, parsed)) continue;
+    if (auto propagation = propagation_flags(option)) {
       if (parsed.propagation != 0 && parsed.propagation != (*propagation & ~static_cast<uint64_t>(MS_REC)))
         return fail(ErrorKind::Invalid, "mount options name two propagation types: " + join(options, ","));
       parsed.propagation = *propagation & ~static_cast<uint64_t>(MS_REC);
@@ -62,7 +85,7 @@ Result<MountOptions> parse_mount_options(const std::vector<std::string>& options
       apply(*flag, parsed.set, parsed.clear);
     } else if (const Flag* recursive = option.size() > 1 && option[0] == 'r' ? find_flag(option.substr(1)) : nullptr) {
       apply(*recursive, parsed.recursive_set, parsed.recursive_clear);
-    } else if (option != "defaults" && !option.empty()) {
+    } else {
       parsed.data.push_back(option);
     }
   }

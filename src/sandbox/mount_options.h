@@ -17,6 +17,9 @@ struct MountOptions {
   uint64_t propagation = 0;                         // one MS_* propagation type, 0: leave
   bool propagation_recursive = false;
   bool bind = false, recursive_bind = false;
+  bool copy_up = false;                             // tmpcopyup
+  bool remount = false;                             // of what is mounted there already
+  bool map_ids = false, map_ids_recursive = false;  // idmap, ridmap
   std::vector<std::string> data;                    // what the file system itself reads
 };
 

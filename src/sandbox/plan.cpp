@@ -2,6 +2,8 @@
 
 #include <sys/mount.h>
 
+#include <algorithm>
+
 #include "sandbox/compiler.h"
 
 namespace hull::sandbox {
@@ -33,7 +35,7 @@ static void add_time_namespace(Compiler& c) {
   const oci::Namespace* time = c.find_namespace(NsKind::Time);
   if (time == nullptr) return;
   if (!time->path.empty()) {
-    c.add(StepKind::EnterTimeNs).numbers[0] = kFirstPassedFd;
+    c.add(StepKind::EnterTimeNs).numbers[0] = static_cast<uint64_t>(c.passed.time);
     return;
   }
   Step& step = c.add(StepKind::NewTimeNs);
@@ -41,10 +43,22 @@ static void add_time_namespace(Compiler& c) {
     step.texts.push_back(format("{} {} {}\n", clock, offset.secs, offset.nanosecs));
 }
 
+// "net.ipv4.x", or with slashes first where a name holds a dot ("net/ipv4/conf/eth0.1/y"); sysctl(8).
+static void add_sysctls(Compiler& c) {
+  for (const auto& [key, value] : c.spec.linux_.sysctl) {
+    std::string path = key;
+    for (char& letter : path)
+      if (letter == '.') letter = '/';
+    c.add(StepKind::Sysctl, {key.find('/') < key.find('.') ? key : path, value});
+  }
+}
+
 // From the clone to the point where the namespaces are as they shall be, in the host's view of the file system.
 Result<> compile_entry(Compiler& c) {
   if (c.spec.process.oom_score_adj) c.add(StepKind::OomScoreAdj, {std::to_string(*c.spec.process.oom_score_adj)});
   if (!c.options.cgroup_enter_files.empty()) c.add(StepKind::EnterCgroup, c.options.cgroup_enter_files);
+  TRY(append_schedule(c.plan, c.spec.process));
+  append_label(c.plan, c.spec.process);
   c.add(StepKind::NewSession);
   if (c.makes_new(NsKind::User) || c.root_comes_from_hull()) c.add(StepKind::WaitMaps);
   if (c.makes_new(NsKind::User) || c.find_namespace(NsKind::User) != nullptr) c.add(StepKind::BecomeRoot);
@@ -52,30 +66,42 @@ Result<> compile_entry(Compiler& c) {
   add_time_namespace(c);
   if (c.options.new_keyring) c.add(StepKind::NewKeyring);
   if (c.options.net_made_ahead) {
-    const oci::Namespace* time = c.find_namespace(NsKind::Time);
-    c.add(StepKind::EnterNetNs).numbers[0] = kFirstPassedFd + (time != nullptr && !time->path.empty() ? 1 : 0);
+    c.add(StepKind::EnterNetNs).numbers[0] = static_cast<uint64_t>(c.passed.net);
   } else if (c.makes_new(NsKind::Net) && c.options.loopback_up) {
     c.add(StepKind::Loopback);
   }
   if (!c.spec.hostname.empty()) {
     if (c.find_namespace(NsKind::Uts) == nullptr) return fail(ErrorKind::Invalid, "hostname: set without a uts namespace, it would change the host's");
-    if (c.owns(NsKind::Uts)) c.add(StepKind::Hostname, {c.spec.hostname});
+    if (c.owns(NsKind::Uts) || c.options.set_joined_names) c.add(StepKind::Hostname, {c.spec.hostname});
   }
-  if (!c.spec.domainname.empty() && c.owns(NsKind::Uts)) c.add(StepKind::Domainname, {c.spec.domainname});
-  for (const auto& [key, value] : c.spec.linux_.sysctl) {
-    std::string path = key;
-    for (char& letter : path)
-      if (letter == '.') letter = '/';
-    if (key.find('/') == std::string::npos) c.add(StepKind::Sysctl, {path, value});
-    else c.add(StepKind::Sysctl, {key, value});
-  }
+  if (!c.spec.domainname.empty() && (c.owns(NsKind::Uts) || c.options.set_joined_names)) c.add(StepKind::Domainname, {c.spec.domainname});
+  add_sysctls(c);
   return {};
+}
+
+static bool maps_ids(const oci::Mount& mount) {
+  return !mount.uid_mappings.empty() || std::any_of(mount.options.begin(), mount.options.end(),
+                                                    [](const std::string& option) { return option == "idmap" || option == "ridmap"; });
+}
+
+static PassedNumbers number_passed(const Compiler& c) {
+  const oci::Namespace* time = c.find_namespace(NsKind::Time);
+  auto mapped = static_cast<int>(std::count_if(c.spec.mounts.begin(), c.spec.mounts.end(), maps_ids));
+  PassedNumbers passed;
+  passed.time = passed.take(time != nullptr && !time->path.empty());
+  passed.net = passed.take(c.options.net_made_ahead);
+  passed.start = passed.take(c.options.wait_start);
+  passed.mapped = passed.take(mapped > 0, mapped);
+  passed.listener = passed.take(!c.options.listener_state.empty());
+  passed.preserved = passed.take(c.options.preserved_fds > 0, c.options.preserved_fds);
+  return passed;
 }
 
 Result<LaunchPlan> compile_plan(const oci::Spec& spec, const kernel::HostFacts& facts, const PlanOptions& options) {
   static constexpr Result<> (*kStages[])(Compiler&) = {compile_namespaces, compile_entry,      compile_root,   compile_mounts,
-                                                       compile_devices,    compile_protection, compile_process};
-  Compiler compiler{spec, facts, options, {}};
+                                                       compile_devices,    compile_hooks, compile_protection, compile_process};
+  Compiler compiler{spec, facts, options, {}, {}};
+  compiler.passed = number_passed(compiler);
   for (auto stage : kStages) TRY(stage(compiler));
   return std::move(compiler.plan);
 }
@@ -84,12 +110,18 @@ Result<LaunchPlan> compile_exec_plan(const oci::Process& process, const ExecPlan
   LaunchPlan plan;
   plan.join_target = options.join_target;
   auto add = [&](StepKind kind) -> Step& { return plan.steps.emplace_back(Step{kind, {}, {}}); };
+  const auto& affinity = process.exec_cpu_affinity;
+  if (affinity && !affinity->initial.empty()) plan.steps.push_back(TRY(affinity_step(affinity->initial)));
+  PassedNumbers passed;
   if (options.cgroup_file_count > 0) {
     Step& enter = add(StepKind::EnterCgroup);
-    enter.numbers[0] = kFirstPassedFd;
+    enter.numbers[0] = static_cast<uint64_t>(passed.take(true, static_cast<int>(options.cgroup_file_count)));
     enter.numbers[1] = options.cgroup_file_count;
   }
-  if ((options.join_target & CLONE_NEWTIME) != 0) add(StepKind::EnterTimeNs).numbers[0] = kFirstPassedFd + options.cgroup_file_count;
+  if ((options.join_target & CLONE_NEWTIME) != 0) add(StepKind::EnterTimeNs).numbers[0] = static_cast<uint64_t>(passed.take(true));
+  if (affinity && !affinity->final_.empty()) plan.steps.push_back(TRY(affinity_step(affinity->final_)));
+  TRY(append_schedule(plan, process));
+  append_label(plan, process);
   add(StepKind::NewSession);
   if ((options.join_target & CLONE_NEWUSER) != 0) add(StepKind::BecomeRoot);
   add(StepKind::NewKeyring);
@@ -100,7 +132,13 @@ Result<LaunchPlan> compile_exec_plan(const oci::Process& process, const ExecPlan
     console.numbers[1] = process.console_width;
     console.numbers[2] = process.user.uid;
   }
-  TRY(append_process_steps(plan, process, options.seccomp_filter, options.seccomp_flags, {false, options.setgroups_refused, false}));
+  ProcessTail tail;
+  tail.setgroups_refused = options.setgroups_refused;
+  tail.listener_fd = passed.take(!options.listener_state.empty());
+  tail.listener_state = options.listener_state;
+  tail.preserved_fds = options.preserved_fds;
+  tail.preserved_fd = passed.take(options.preserved_fds > 0, options.preserved_fds);
+  TRY(append_process_steps(plan, process, options.seccomp_filter, options.seccomp_flags, tail));
   return plan;
 }
 

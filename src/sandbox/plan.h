@@ -32,6 +32,14 @@ struct JoinNamespace {
   std::string path;
 };
 
+// A bind mount whose ids are mapped: made by hull, for only the root of the file system's user namespace may.
+struct MappedBind {
+  std::string source;
+  std::vector<oci::IdMapping> uid_map, gid_map;
+  bool recursive = false, map_recursive = false, attributes_recursive = false;
+  uint64_t set = 0, clear = 0, propagation = 0;  // as StepKind::MountBind's
+};
+
 struct LaunchPlan {
   uint64_t new_namespaces = 0;  // CLONE_NEW* flags of clone3; cgroup and time are made by steps instead
   std::vector<JoinNamespace> joins;
@@ -40,6 +48,7 @@ struct LaunchPlan {
   bool deny_setgroups = false;
   bool console = false;         // a pty is made in the container and its master sent over LaunchIo::console_fd
   bool reaper = false;
+  std::vector<MappedBind> mapped_binds;  // each becomes a passed descriptor
   std::vector<Step> steps;
 };
 
@@ -60,6 +69,13 @@ struct PlanOptions {
   bool loopback_up = true;
   bool new_keyring = true;
   bool report_ready = false;                    // for Launched::wait_ready
+  bool no_pivot = false;
+  bool set_joined_names = false;                // host and domain name also in a uts namespace that is joined
+  std::string cgroup_path;                      // of the container: what a mounted v1 hierarchy shows without a cgroup namespace
+  std::string hook_state, start_hook_state;     // for createContainer and startContainer; \1 stands for the pid
+  bool host_hooks = false;                      // hull has hooks to run before the pivot: Launched::wait_ready comes twice
+  int preserved_fds = 0;                        // how many LaunchIo::preserved there are
+  std::string listener_state;                   // for LaunchIo::listener_fd; empty: none
   bool wait_start = false;                      // after its release it waits for a byte from LaunchIo::start_fd before it execs
   bool net_made_ahead = false;                  // a new net namespace comes as LaunchIo::net_ns_fd, its loopback up
   uint64_t kept_namespaces = 0;                 // CLONE_NEW* of joined namespaces that are this container's own
@@ -75,6 +91,8 @@ struct ExecPlanOptions {
   std::vector<sock_filter> seccomp_filter;
   uint32_t seccomp_flags = 0;
   bool setgroups_refused = false; // by the user namespace that is entered
+  int preserved_fds = 0;
+  std::string listener_state;
 };
 // Compiles a further process inside a running container.
 Result<LaunchPlan> compile_exec_plan(const oci::Process& process, const ExecPlanOptions& options);

@@ -1,6 +1,8 @@
 // The last stage, for a container's first process and for exec's alike: limits, identity, capabilities, seccomp, exec.
 #include <sys/resource.h>
 
+#include <algorithm>
+
 #include "kernel/capabilities.h"
 #include "sandbox/compiler.h"
 
@@ -71,11 +73,14 @@ class ProcessSteps {
     step.numbers[3] = masks.ambient;
   }
 
-  void seccomp(const std::vector<sock_filter>& filter, uint32_t flags) {
+  void seccomp(const std::vector<sock_filter>& filter, uint32_t flags, const ProcessTail& tail) {
     if (filter.empty()) return;
     Step& step = add(StepKind::Seccomp);
     step.numbers[0] = flags;
     step.texts.emplace_back(reinterpret_cast<const char*>(filter.data()), filter.size() * sizeof filter[0]);
+    if (tail.listener_fd < 0) return;
+    step.numbers[1] = static_cast<uint64_t>(tail.listener_fd);
+    step.texts.emplace_back(tail.listener_state);
   }
 
   void wait(const ProcessTail& tail) {
@@ -87,15 +92,20 @@ class ProcessSteps {
     Step& step = add(StepKind::WaitStart);
     step.numbers[0] = static_cast<uint64_t>(tail.start_fd);
     step.texts = {process_.args[0], path};
+    if (tail.start_hooks != nullptr) append_hooks(plan_, *tail.start_hooks, "startContainer", tail.start_hook_state);
   }
 
-  Result<> execute() {
+  Result<> execute(const ProcessTail& tail) {
+    bool label = std::any_of(plan_.steps.begin(), plan_.steps.end(), [](const Step& step) { return step.kind == StepKind::OpenLabel; });
+    if (label) add(StepKind::Label).texts = {"exec " + process_.apparmor_profile};
     if (process_.args.empty()) return fail(ErrorKind::Invalid, "process.args: no command given");
     Step& step = add(StepKind::Exec);
     step.texts = process_.args;
     step.texts.insert(step.texts.end(), process_.env.begin(), process_.env.end());
     step.numbers[0] = process_.args.size();
     step.numbers[1] = 1;
+    step.numbers[2] = static_cast<uint64_t>(tail.preserved_fds > 0 ? tail.preserved_fd : 0);
+    step.numbers[3] = static_cast<uint64_t>(tail.preserved_fds);
     return {};
   }
 
@@ -124,23 +134,26 @@ Result<> append_process_steps(LaunchPlan& plan, const oci::Process& process, con
     steps.capabilities(masks);
     steps.add(StepKind::NoNewPrivs);
     steps.wait(tail);
-    steps.seccomp(filter, seccomp_flags);
+    steps.seccomp(filter, seccomp_flags, tail);
   } else {
     steps.wait(tail);
-    steps.seccomp(filter, seccomp_flags);
+    steps.seccomp(filter, seccomp_flags, tail);
     steps.capabilities(masks);
   }
   if (tail.reaper) steps.add(StepKind::Reaper);
   plan.reaper = tail.reaper;
-  return steps.execute();
+  return steps.execute(tail);
 }
 
 Result<> compile_process(Compiler& c) {
-  const oci::Namespace* time = c.find_namespace(kernel::NsKind::Time);
-  int start_fd = kFirstPassedFd + (time != nullptr && !time->path.empty() ? 1 : 0) + (c.options.net_made_ahead ? 1 : 0);
-  return append_process_steps(c.plan, c.spec.process, c.options.seccomp_filter, c.options.seccomp_flags,
-                              {c.options.reaper, c.plan.deny_setgroups, c.options.report_ready,
-                               c.options.wait_start ? start_fd : -1});
+  ProcessTail tail{c.options.reaper, c.plan.deny_setgroups, c.options.report_ready, c.passed.start};
+  tail.listener_fd = c.passed.listener;
+  tail.listener_state = c.options.listener_state;
+  tail.preserved_fd = c.passed.preserved;
+  tail.preserved_fds = c.options.preserved_fds;
+  tail.start_hooks = &c.spec.hooks.start_container;
+  tail.start_hook_state = c.options.start_hook_state;
+  return append_process_steps(c.plan, c.spec.process, c.options.seccomp_filter, c.options.seccomp_flags, tail);
 }
 
 }  // namespace hull::sandbox

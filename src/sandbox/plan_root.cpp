@@ -23,15 +23,17 @@ static bool wants_host_propagation(const oci::Spec& spec) {
 Result<> compile_root(Compiler& c) {
   // Nothing we mount may reach the host: its tree becomes private, or a slave where a bind asks for its mounts.
   uint64_t propagation = wants_host_propagation(c.spec) ? MS_SLAVE : MS_PRIVATE;
+  uint64_t root_propagation = MS_PRIVATE;
   if (!c.spec.linux_.rootfs_propagation.empty()) {
     auto flags = propagation_flags(c.spec.linux_.rootfs_propagation);
     if (!flags) return fail(ErrorKind::Invalid, format("linux.rootfsPropagation: unknown value \"{}\"", c.spec.linux_.rootfs_propagation));
-    if ((*flags & (MS_SHARED | MS_SLAVE)) != 0) propagation = MS_SLAVE;
+    if ((*flags & (MS_SHARED | MS_SLAVE)) != 0) propagation = root_propagation = MS_SLAVE;
   }
   c.add(StepKind::Propagation).numbers[0] = propagation | MS_REC;
   if (!c.options.overlay) {
     Step& root = c.add(StepKind::RootBind, {c.spec.root.path, c.options.mount_point});
     root.numbers[0] = 1;
+    root.numbers[1] = root_propagation;
     return {};
   }
   const OverlayRoot& overlay = *c.options.overlay;
@@ -86,7 +88,23 @@ static void add_bind(Compiler& c, const std::string& destination, const std::str
   step.numbers[5] = allowed_inside_proc(clean_path(destination));
 }
 
+// Without a cgroup namespace of its own the container would see every group of the host: its own are bound instead.
+static void bind_own_cgroups(Compiler& c, const oci::Mount& mount, const MountOptions& options) {
+  constexpr uint64_t kReadonly = 1;
+  c.add(StepKind::MountFs, {mount.destination, "tmpfs", "tmpfs", "mode=0755"}).numbers[0] = options.set & ~kReadonly;
+  for (const auto& [name, controllers] : c.facts.cgroup_v1) {
+    add_bind(c, mount.destination + "/" + name, "/sys/fs/cgroup/" + name + c.options.cgroup_path, options);
+    std::vector<std::string> joint = split(name, ',');
+    for (const std::string& alone : joint)
+      if (joint.size() > 1) c.add(StepKind::MakeLink, {mount.destination + "/" + alone, name});
+  }
+  if ((options.set & kReadonly) != 0) c.add(StepKind::Remount, {mount.destination}).numbers[0] = kReadonly;
+}
+
 static void add_cgroup_mount(Compiler& c, const oci::Mount& mount, const MountOptions& options) {
+  bool own_view = c.find_namespace(NsKind::Cgroup) != nullptr || c.options.cgroup_path.empty();
+  if (!own_view && !c.facts.cgroup_unified && mount.type == "cgroup") return bind_own_cgroups(c, mount, options);
+  if (!own_view && c.facts.cgroup_unified) return add_bind(c, mount.destination, "/sys/fs/cgroup" + c.options.cgroup_path, options);
   if (c.facts.cgroup_unified || mount.type == "cgroup2") {
     c.add(StepKind::MountFs, {mount.destination, "cgroup2", "cgroup"}).numbers[0] = options.set;
     return;
@@ -116,26 +134,66 @@ static HostTwin host_twin(const Compiler& c, const oci::Mount& mount) {
   return {};
 }
 
+static Result<> add_mapped_bind(Compiler& c, const oci::Mount& mount, const MountOptions& options) {
+  const bool own = !mount.uid_mappings.empty();
+  const auto& uids = own ? mount.uid_mappings : c.spec.linux_.uid_mappings;
+  const auto& gids = own ? mount.gid_mappings : c.spec.linux_.gid_mappings;
+  if (uids.empty() || gids.empty())
+    return fail(ErrorKind::Invalid, format("mounts: idmap of {} needs uidMappings and gidMappings, its own or the user namespace's", mount.destination));
+  bool recursive_attributes = (options.recursive_set | options.recursive_clear) != 0;
+  MappedBind bind{mount.source, uids, gids, options.recursive_bind, options.map_ids_recursive,
+                  recursive_attributes || options.propagation_recursive, options.set | options.recursive_set, 0, options.propagation};
+  bind.clear = (options.clear | options.recursive_clear) & ~bind.set;
+  Step& step = c.add(StepKind::MountBind, {mount.destination, mount.source});
+  step.numbers[2] = (static_cast<uint64_t>(c.passed.mapped) + c.plan.mapped_binds.size()) << 8;
+  step.numbers[5] = allowed_inside_proc(clean_path(mount.destination));
+  c.plan.mapped_binds.push_back(std::move(bind));
+  return {};
+}
+
+static Result<> add_bind_mount(Compiler& c, const oci::Mount& mount, const MountOptions& options) {
+  if (mount.source.empty()) return fail(ErrorKind::Invalid, format("mounts: the bind to {} has no source", mount.destination));
+  if (options.map_ids || !mount.uid_mappings.empty()) return add_mapped_bind(c, mount, options);
+  add_bind(c, mount.destination, mount.source, options);
+  return {};
+}
+
+static void add_new_mount(Compiler& c, const oci::Mount& mount, MountOptions& options) {
+  bool has_mode = std::any_of(options.data.begin(), options.data.end(), [](const std::string& data) { return data.starts_with("mode="); });
+  Step& step = c.add(StepKind::MountFs, {mount.destination, mount.type, mount.source});
+  for (std::string& data : options.data) step.texts.push_back(std::move(data));
+  step.numbers[0] = options.set;
+  step.numbers[1] = options.copy_up;
+  step.numbers[2] = mount.type == "tmpfs" && !has_mode;  // as runc does
+  step.numbers[5] = clean_path(mount.destination) == "/proc";
+}
+
 static Result<> add_mount(Compiler& c, const oci::Mount& mount) {
   if (mount.destination.empty()) return fail(ErrorKind::Invalid, "mounts: one has no destination");
   MountOptions options = TRY_CONTEXT(parse_mount_options(mount.options), "mount " + mount.destination);
   bool is_bind = options.bind || mount.type == "bind";
   TRY(check_destination(mount.destination, mount.type == "proc" || is_bind));
+  if (options.remount) {
+    Step& step = c.add(StepKind::Remount, {mount.destination});
+    step.numbers[0] = options.set;
+    step.numbers[1] = options.clear & ~options.set;
+    return {};
+  }
+  if (options.copy_up && mount.type != "tmpfs")
+    return fail(ErrorKind::Invalid, format("mounts: {}: tmpcopyup is for a tmpfs", mount.destination));
+  if (is_bind && !options.data.empty())
+    return fail(ErrorKind::Invalid, format("mounts: {}: a bind mount has no option \"{}\"", mount.destination, escape_controls(options.data[0])));
   if (HostTwin twin = host_twin(c, mount); twin.needed) {
     if (twin.path == nullptr) return {};
     options.recursive_bind = true;
     options.recursive_set |= options.set;
     add_bind(c, mount.destination, twin.path, options);
   } else if (is_bind) {
-    if (mount.source.empty()) return fail(ErrorKind::Invalid, format("mounts: the bind to {} has no source", mount.destination));
-    add_bind(c, mount.destination, mount.source, options);
+    return add_bind_mount(c, mount, options);
   } else if (mount.type == "cgroup" || mount.type == "cgroup2") {
     add_cgroup_mount(c, mount, options);
   } else {
-    Step& step = c.add(StepKind::MountFs, {mount.destination, mount.type, mount.source});
-    for (std::string& data : options.data) step.texts.push_back(std::move(data));
-    step.numbers[0] = options.set;
-    step.numbers[5] = clean_path(mount.destination) == "/proc";
+    add_new_mount(c, mount, options);
   }
   return {};
 }
@@ -214,7 +272,9 @@ Result<> compile_protection(Compiler& c) {
     constexpr uint64_t kMountAttrRdonly = 1;
     c.add(StepKind::Remount, {"/"}).numbers[0] = kMountAttrRdonly;
   }
-  c.add(StepKind::Pivot);
+  c.add(StepKind::Pivot).numbers[0] = c.options.no_pivot;
+  uint64_t last = propagation_flags(c.spec.linux_.rootfs_propagation).value_or(0);
+  if ((last & (MS_SHARED | MS_UNBINDABLE)) != 0) c.add(StepKind::Propagation).numbers[0] = last;
   return {};
 }
 

@@ -7,8 +7,10 @@
 //    |   fds: 3 control, 4 plan, 5 console     |-- runs the steps in order
 //    |-- 'M' (id maps are written) ----------->|   (step WaitMaps; with the root's mount as a descriptor
 //    |                                         |    where only hull can make it: overlay in a user namespace)
+//    |<- WireTrace kReadyMark -----------------|   (step WaitHooks: all is mounted; hull runs its hooks)
+//    |-- 'H' (go on) ------------------------->|
 //    |<- WireTrace kReadyMark -----------------|   (step WaitGo, where hull asked for it: every namespace is made)
-//    |-- 'G' (go: the record is on disk) ----->|   (step WaitGo, just before exec)
+//    |-- 'G' and our pid as hull sees it ----->|   (step WaitGo, just before exec: the record is on disk)
 //    |<- WireFailure, then exit 1 -------------|   a step failed
 //    |<- end of file --------------------------|   exec succeeded (the socket is close-on-exec)
 //   console fd 5: the pty's master goes to whoever holds the other end (SCM_RIGHTS)
@@ -31,10 +33,11 @@ enum class StepKind : uint32_t {
   Loopback,        // -; bring lo up
   Propagation,     // n0: MS_* propagation of the whole tree
   DetachMounts,    // texts: mount points of the host that this mount namespace is to do without
-  RootBind,        // n0: 1 = recursive; texts: source, mount point
+  RootBind,        // n0: 1 = recursive, n1: MS_* propagation; texts: source, mount point
   RootOverlay,     // n0: 1 = volatile, n1: 1 = userxattr, n2: 1 = made by hull, came with 'M'; texts: mount point, upper, work, lowers top first
-  MountFs,         // n0: MOUNT_ATTR_*, n5: 1 = may stand inside /proc; texts: dst, fs type, source, options…
-  MountBind,       // n0: attr set, n1: attr clear, n2: 1 = recursive, n3: propagation, n4: attr recursive,
+  MountFs,         // n0: MOUNT_ATTR_*, n1: 1 = begins as a copy of dst, n2: 1 = takes dst's mode, n5: 1 = may stand inside /proc;
+                   // texts: dst, fs type, source, options…
+  MountBind,       // n0: attr set, n1: attr clear, n2: 1 = recursive, or 256 * a passed descriptor of a mount; n3: propagation, n4: attr recursive,
                    // n5: 1 = may stand inside /proc; texts: dst, source
   MountCgroup1,    // n0: MOUNT_ATTR_*; texts: dst, then pairs name, controllers
   MakeNode,        // n0: mode with type, n1: dev, n2: uid, n3: gid; texts: dst
@@ -46,26 +49,34 @@ enum class StepKind : uint32_t {
   MaskPaths,       // texts: dsts
   ReadonlyPaths,   // texts: dsts
   Remount,         // n0: attr set, n1: attr clear; texts: dst (a mount); "/" is the root itself
-  Pivot,           // -
+  WaitHooks,       // -; all is mounted; hull's own hooks come first
+  RunHook,         // n0: timeout in s, n1: number of arguments; texts: name, program, state (\1: our pid), arguments, then environment
+  Pivot,           // n0: 1 = move the mount and chroot instead
   Hostname,        // texts: name
   Domainname,      // texts: name
   Sysctl,          // texts: dotted-path with slashes, value
   Rlimit,          // n0: resource, n1: soft, n2: hard
   OomScoreAdj,     // texts: the decimal value
   NewKeyring,      // texts: name
+  Scheduler,       // texts[0]: struct sched_attr
+  IoPriority,      // n0: the class and priority of ioprio_set(2)
+  Affinity,        // texts[0]: the CPU mask
+  OpenLabel,       // texts: file of /proc/self/attr
+  Label,           // texts: what is written there
   Umask,           // n0
   Personality,     // n0
   SetUser,         // n0: uid, n1: gid, n2: capabilities to keep across, n3: 1 = setgroups refused; blob in texts[0]: gids
   BoundingCaps,    // n0: mask
   SetCaps,         // n0: effective, n1: permitted, n2: inheritable, n3: ambient
   NoNewPrivs,      // -
-  Seccomp,         // n0: flags; texts[0]: struct sock_filter[]
+  Seccomp,         // n0: flags, n1: passed descriptor of a listener's socket; texts: struct sock_filter[], the state for it (\1: our pid)
   Chdir,           // texts: directory
   Reaper,          // -; stay as PID 1, the rest of the plan runs in a child
   WaitGo,          // n0: 1 = say first that all before is done
   WaitStart,       // n0: passed descriptor of a fifo; looks for the program, lets hull go, waits for a byte; texts: program, PATH
   Hold,            // -; stay as PID 1 of the namespaces and reap, with no program
-  Exec,            // n0: number of arguments, n1: 1 = search PATH; texts: arguments, then environment
+  Exec,            // n0: number of arguments, n1: 1 = search PATH, n2: passed descriptors that become 3 and up, n3: their number;
+                   // texts: arguments, then environment
   Count
 };
 

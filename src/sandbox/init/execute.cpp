@@ -17,12 +17,23 @@ namespace hull::init {
 // Waits for one byte from hull. Its end of file means that hull is gone: nobody has written us down, so we go too.
 static int wait_byte(char expected, const char* what) {
   for (;;) {
-    char byte = 0;
-    ssize_t got = read(sandbox::kControlFd, &byte, 1);
+    char message[sizeof g_state.host_pid] = {};
+    ssize_t got = read(sandbox::kControlFd, message, sizeof message - 1);
     if (got < 0 && errno == EINTR) continue;
-    if (got == 1 && byte == expected) return 0;
-    return fail_as(got < 0 ? errno : EPIPE, "hull went away", what);
+    if (got < 1 || message[0] != expected) return fail_as(got < 0 ? errno : EPIPE, "hull went away", what);
+    if (got > 1) memcpy(g_state.host_pid, message + 1, sizeof message - 1);
+    return 0;
   }
+}
+
+static void say_ready() {
+  sandbox::WireTrace ready{sandbox::kReadyMark, 0};
+  send(sandbox::kControlFd, &ready, sizeof ready, MSG_NOSIGNAL);
+}
+
+int wait_hooks(const StepView&) {
+  say_ready();
+  return wait_byte('H', "while its hooks ran");
 }
 
 int wait_maps(const StepView&) {
@@ -44,8 +55,7 @@ int wait_maps(const StepView&) {
   return 0;
 }
 int wait_go(const StepView& step) {
-  sandbox::WireTrace ready{sandbox::kReadyMark, 0};
-  if (step.number(0) != 0) send(sandbox::kControlFd, &ready, sizeof ready, MSG_NOSIGNAL);
+  if (step.number(0) != 0) say_ready();
   return wait_byte('G', "before the process was released");
 }
 
@@ -90,6 +100,7 @@ int wait_start(const StepView& step) {
   auto fifo = static_cast<int>(step.number(0));
   send_trace();
   close(sandbox::kControlFd);
+  g_state.control = -1;
   char byte;
   ssize_t got;
   do got = read(fifo, &byte, 1);
@@ -117,7 +128,24 @@ static int exec_by_search(char** arguments, char** environment) {
   return fail_as(refused ? EACCES : ENOENT, refused ? "exec" : "search PATH", arguments[0]);
 }
 
+// The caller's descriptors take 3 and the numbers after it, where ours are until now.
+static int place_preserved(int first, int count) {
+  constexpr int kOutOfTheWay = 512;
+  if (g_state.control >= 0) {
+    int moved = fcntl(g_state.control, F_DUPFD_CLOEXEC, first + count + kOutOfTheWay);
+    if (moved < 0) return fail("fcntl", "control socket");
+    close(g_state.control);
+    g_state.control = moved;
+  }
+  for (int i = 0; i < count; ++i) {
+    if (dup2(first + i, 3 + i) < 0) return fail("dup2", "preserved descriptor");
+    if (first + i >= 3 + count) fcntl(first + i, F_SETFD, FD_CLOEXEC);
+  }
+  return 0;
+}
+
 int execute(const StepView& step) {
+  if (step.number(3) != 0 && place_preserved(static_cast<int>(step.number(2)), static_cast<int>(step.number(3))) != 0) return -1;
   auto arguments_count = static_cast<uint32_t>(step.number(0));
   auto** pointers = static_cast<char**>(calloc(step.count() + 2, sizeof(char*)));
   if (pointers == nullptr) return fail("calloc", "arguments");

@@ -33,8 +33,9 @@ constexpr StepFunction kSteps[] = {
     wait_maps,       enter_cgroup,     enter_time_ns,  enter_net_ns,   new_cgroup_ns,  new_time_ns,    new_session,    become_root,    loopback_up,
     set_propagation, detach_mounts,    root_bind,        root_overlay,   mount_fs,       mount_bind,     mount_cgroup1,  make_node,
     bind_node,       make_link,        make_dir,       write_file,     open_console,   mask_paths,     readonly_paths,
-    remount,         pivot,            set_hostname,   set_domainname, write_sysctl,   set_rlimit,     set_oom_score_adj,
-    new_keyring,     set_umask,        set_personality, set_user,      drop_bounding,  set_caps,       no_new_privs,
+    remount,         wait_hooks,       run_hook,         pivot,            set_hostname,   set_domainname, write_sysctl,   set_rlimit,     set_oom_score_adj,
+    new_keyring,     set_scheduler,    set_io_priority, set_affinity,   open_label,     set_label,
+    set_umask,        set_personality, set_user,      drop_bounding,  set_caps,       no_new_privs,
     load_seccomp,    change_directory, stay_as_reaper, wait_go,
     wait_start,       hold,             execute,
 };
@@ -58,7 +59,11 @@ uint64_t now_ns() {
   failure.errno_value = g_failure.errno_value;
   copy_text(failure.call, sizeof failure.call, g_failure.call);
   copy_text(failure.detail, sizeof failure.detail, g_failure.detail);
-  send(sandbox::kControlFd, &failure, sizeof failure, MSG_NOSIGNAL);
+  if (g_state.control >= 0) {
+    send(g_state.control, &failure, sizeof failure, MSG_NOSIGNAL);
+  } else {  // hull is gone since `create`: the program's own stream is all there is
+    dprintf(2, "hull-init: %s: %s: %s\n", failure.call, failure.detail, strerror(failure.errno_value));
+  }
   _exit(1);
 }
 
@@ -116,9 +121,9 @@ int fail_as(int errno_value, const char* call, const char* object) {
 }
 
 void send_trace() {
-  if (g_traced == 0) return;
+  if (g_traced == 0 || g_state.control < 0) return;
   g_trace[0] = {sandbox::kTraceMark, g_traced};
-  send(sandbox::kControlFd, g_trace, (g_traced + 1) * sizeof *g_trace, MSG_NOSIGNAL);
+  send(g_state.control, g_trace, (g_traced + 1) * sizeof *g_trace, MSG_NOSIGNAL);
 }
 
 // Runs the whole plan; comes back only by exec.

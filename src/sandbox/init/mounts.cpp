@@ -47,7 +47,9 @@ static int make_masks() {
   return 0;
 }
 
-int root_bind(const StepView&) {
+// KERNEL: a clone of a shared mount is its peer, and what is mounted on it appears at the host's; mount_namespaces(7).
+int root_bind(const StepView& step) {
+  if (step.number(1) != 0 && sys_mount_setattr(g_state.root_source, true, 0, 0, step.number(1)) != 0) return fail("mount_setattr", "propagation of the root");
   if (make_masks() != 0) return -1;
   return attach_root(g_state.root_source);
 }
@@ -141,10 +143,24 @@ static int attach(int mount_fd, int target, const char* path, bool inside_proc =
   return result;
 }
 
+// What a tmpfs takes from the directory that it covers.
+static int take_over(int mount_fd, int target, const StepView& step) {
+  struct stat status;
+  if (step.number(1) != 0 && copy_up(target, mount_fd, step.text(0)) != 0) return -1;
+  if (step.number(2) == 0) return 0;
+  if (fstat(target, &status) != 0 || fchmod(mount_fd, status.st_mode & 07777) != 0) return fail("chmod", step.text(0));
+  return 0;
+}
+
 int mount_fs(const StepView& step) {
-  int mount_fd = new_mount(step.text(1), step.text(2), step, 3, step.number(0));
+  uint64_t later = step.number(1) != 0 ? step.number(0) & kMountAttrRdonly : 0;
+  int mount_fd = new_mount(step.text(1), step.text(2), step, 3, step.number(0) & ~later);
   if (mount_fd < 0) return -1;
-  int result = attach(mount_fd, make_directory_inside(step.text(0), 0755), step.text(0), step.number(5) != 0);
+  int target = open_inside(step.text(0), O_PATH | O_DIRECTORY);
+  if (target >= 0 && take_over(mount_fd, target, step) != 0) return -1;
+  if (target < 0) target = make_directory_inside(step.text(0), 0755);
+  if (later != 0 && sys_mount_setattr(mount_fd, false, later, 0, 0) != 0) return fail("mount_setattr", step.text(0));
+  int result = attach(mount_fd, target, step.text(0), step.number(5) != 0);
   close(mount_fd);
   return result;
 }
@@ -182,8 +198,10 @@ int open_sources(const char* first_step, uint32_t steps, uint32_t* failed) {
     StepView step{wire, i};
     if (opened_binds == kMaxBinds) return fail_as(E2BIG, "mount", "more than 512 bind mounts");
     unsigned recursive = step.number(2) != 0 ? kAtRecursive : 0;
-    int tree = sys_open_tree(AT_FDCWD, step.text(1), kOpenTreeClone | recursive);
+    int passed = static_cast<int>(step.number(2) >> 8);
+    int tree = passed != 0 ? passed : sys_open_tree(AT_FDCWD, step.text(1), kOpenTreeClone | recursive);
     if (tree < 0) return fail("bind source", step.text(1));
+    if (passed == 0 && step.number(3) == 0 && sys_mount_setattr(tree, true, 0, 0, MS_PRIVATE) != 0) return fail("mount_setattr", step.text(1));
     bind_sources[opened_binds++] = tree;
   }
   return 0;
@@ -300,8 +318,16 @@ int remount(const StepView& step) {
   return result;
 }
 
-int pivot(const StepView&) {
+// For a host whose root is the initramfs, which cannot be pivoted away. The host's tree stays beneath.
+static int move_root() {
+  if (mount(".", "/", nullptr, MS_MOVE, nullptr) != 0) return fail("mount", "move the new root");
+  if (chroot(".") != 0) return fail("chroot", "new root");
+  return chdir("/");
+}
+
+int pivot(const StepView& step) {
   if (fchdir(g_state.root) != 0) return fail("fchdir", "new root");
+  if (step.number(0) != 0) return move_root();
   // Both arguments the same directory: the old root ends up mounted over the new one and is detached there, so that
   // no directory of the image is needed to hold it (pivot_root(2)).
   if (syscall(SYS_pivot_root, ".", ".") != 0) return fail("pivot_root", ".");

@@ -242,8 +242,15 @@ int load_seccomp(const StepView& step) {
   program.count = static_cast<unsigned short>(step.text_size(0) / kInstructionSize);
   program.filter = step.text(0);
   constexpr unsigned kSetModeFilter = 1;
-  if (syscall(SYS_seccomp, kSetModeFilter, static_cast<unsigned>(step.number(0)), &program) != 0) return fail("seccomp", "load the filter");
-  return 0;
+  auto listener = static_cast<int>(syscall(SYS_seccomp, kSetModeFilter, static_cast<unsigned>(step.number(0)), &program));
+  if (listener < 0) return fail("seccomp", "load the filter");
+  if (step.number(1) == 0) return 0;
+  auto agent = static_cast<int>(step.number(1));
+  size_t size;
+  const char* state = with_pid(step.text(1), g_state.host_pid, &size);
+  if (state == nullptr || send_descriptor(agent, listener, state, size) != 0) return fail("sendmsg", "seccomp listener");
+  close(agent);
+  return close(listener);
 }
 
 // After pivot_root, so "/" is the container's. A directory outside of it ("(unreachable)…") is never accepted: that

@@ -51,6 +51,9 @@ struct State {
   int mount_point = -1;       // where the root is attached until pivot; opened first, as its path may be closed to us later
   int root_source = -1;       // RootBind's tree
   int received_root = -1;     // the overlay that hull made for us, from WaitMaps
+  int control = sandbox::kControlFd;  // -1 once hull has let go of us
+  int label = -1;             // from OpenLabel
+  char host_pid[16] = "0";    // ours as hull sees it, from WaitGo
 };
 extern State g_state;
 
@@ -67,6 +70,9 @@ int root_bind(const StepView&), root_overlay(const StepView&), mount_fs(const St
 int mount_cgroup1(const StepView&), make_node(const StepView&), bind_node(const StepView&), make_link(const StepView&);
 int make_dir(const StepView&), write_file(const StepView&), open_console(const StepView&), mask_paths(const StepView&);
 int readonly_paths(const StepView&), remount(const StepView&), pivot(const StepView&);
+int wait_hooks(const StepView&), run_hook(const StepView&);
+int set_scheduler(const StepView&), set_io_priority(const StepView&), set_affinity(const StepView&);
+int open_label(const StepView&), set_label(const StepView&);
 int set_hostname(const StepView&), set_domainname(const StepView&), write_sysctl(const StepView&);
 int set_rlimit(const StepView&), set_oom_score_adj(const StepView&), new_keyring(const StepView&);
 int set_umask(const StepView&), set_personality(const StepView&), set_user(const StepView&);
@@ -77,6 +83,13 @@ int stay_as_reaper(const StepView&), wait_maps(const StepView&), wait_go(const S
 // Opens the sources of all bind mounts and of the root before any content of the container is reachable (SECURITY B5)
 // and while we still have the caller's ids.
 int open_sources(const char* first_step, uint32_t steps, uint32_t* failed);
+
+// Copies what is in the directory `from` (O_PATH) into the directory `to`.
+int copy_up(int from, int to, const char* path);
+// `text` with each \1 replaced by `pid`, in memory that stays.
+const char* with_pid(const char* text, const char* pid, size_t* size);
+// A message of `size` bytes with one descriptor.
+int send_descriptor(int socket_fd, int fd, const void* data, size_t size);
 
 void send_trace();
 

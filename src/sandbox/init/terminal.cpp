@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <termios.h>
@@ -16,23 +15,6 @@
 #endif
 
 namespace hull::init {
-
-static int send_descriptor(int socket_fd, int fd) {
-  char byte = 'P';
-  struct iovec data{&byte, 1};
-  union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control = {};
-  struct msghdr message = {};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control.space;
-  message.msg_controllen = sizeof control.space;
-  struct cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  return sendmsg(socket_fd, &message, MSG_NOSIGNAL) == 1 ? 0 : -1;
-}
 
 static int open_master() {
   constexpr long kDevptsMagic = 0x1cd1;
@@ -75,7 +57,7 @@ int open_console(const StepView& step) {
   }
   if (step.number(2) != 0) (void)!fchown(slave, static_cast<uid_t>(step.number(2)), static_cast<gid_t>(-1));
   if (g_state.root >= 0 && bind_console(slave) != 0) return -1;
-  if (send_descriptor(sandbox::kConsoleFd, master) != 0) return fail("sendmsg", "the terminal's master");
+  if (send_descriptor(sandbox::kConsoleFd, master, "P", 1) != 0) return fail("sendmsg", "the terminal's master");
   close(master);
   close(sandbox::kConsoleFd);
   if (ioctl(slave, TIOCSCTTY, 0) != 0) return fail("ioctl", "TIOCSCTTY");

@@ -1,0 +1,31 @@
+// A foreground `hull oci run` or `exec`: signals are passed on, a terminal is carried over, the exit code comes back.
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/fd.h"
+#include "engine/terminal.h"
+
+namespace hull::cli {
+
+class Foreground {
+ public:
+  // Before the process is made: from here on signals wait for wait(). With `terminal`, console_fd() takes the master.
+  Result<> open(bool terminal);
+  int console_fd() const { return pair_.second.get(); }
+  // Until `child`, our own child, has ended: its exit code, or 128 + the signal's number.
+  Result<int> wait(pid_t child);
+
+ private:
+  Result<> take_master();
+  Result<> carry(bool typed, bool shown);
+  void resize();
+
+  engine::SignalStream signals_;
+  engine::RawMode raw_;
+  SocketPair pair_;
+  Fd master_;
+  bool typing_ = true;
+};
+
+}  // namespace hull::cli
