@@ -17,8 +17,8 @@ constexpr Option kSpecOptions[] = {
     {'b', "bundle", Takes::Required, "directory", "Where config.json is written", store<&Args::bundle>},
     {0, "rootless", Takes::Bool, nullptr, "For the calling user, with a user namespace of his own id", store<&Args::rootless>},
 };
-const Syntax kFeaturesSyntax{.name = "features", .synopsis = "", .summary = "What this build does on this host, as JSON", .max_operands = 0};
-const Syntax kSpecSyntax{.name = "spec", .synopsis = "[OPTIONS]", .summary = "Write a config.json to begin with", .options = kSpecOptions,
+const Syntax kOciFeaturesSyntax{.name = "features", .synopsis = "", .summary = "What this build does on this host, as JSON", .max_operands = 0};
+const Syntax kOciSpecSyntax{.name = "spec", .synopsis = "[OPTIONS]", .summary = "Write a config.json to begin with", .options = kSpecOptions,
                          .max_operands = 0};
 
 json::array texts(std::initializer_list<const char*> names) {
@@ -105,7 +105,7 @@ Result<> write_template(const Args& args) {
 int oci_features(const OciCall& call) {
   Args args;
   std::vector<std::string_view> words;
-  if (auto code = oci_begin(call, kFeaturesSyntax, &args, words)) return *code;
+  if (auto code = oci_begin(call, kOciFeaturesSyntax, &args, words)) return *code;
   json::object all{{"ociVersionMin", "1.0.0"}, {"ociVersionMax", "1.2.0"},
                    {"hooks", texts({"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"})},
                    {"mountOptions", mount_options()}, {"linux", linux_features()}};
@@ -116,7 +116,7 @@ int oci_features(const OciCall& call) {
 int oci_spec(const OciCall& call) {
   Args args;
   std::vector<std::string_view> words;
-  if (auto code = oci_begin(call, kSpecSyntax, &args, words)) return *code;
+  if (auto code = oci_begin(call, kOciSpecSyntax, &args, words)) return *code;
   auto done = write_template(args);
   return done ? 0 : oci_report(call.globals, done.error());
 }

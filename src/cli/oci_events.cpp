@@ -13,7 +13,7 @@ constexpr Option kOptions[] = {
     {0, "interval", Takes::Required, "duration", "Between two lines of statistics, as 5s or 200ms", store<&Args::interval>},
     {0, "stats", Takes::Bool, nullptr, "The statistics once", store<&Args::stats>},
 };
-const Syntax kEventsSyntax{.name = "events", .synopsis = "[OPTIONS] ID", .summary = "Show statistics and events of a container",
+const Syntax kOciEventsSyntax{.name = "events", .synopsis = "[OPTIONS] ID", .summary = "Show statistics and events of a container",
                            .options = kOptions, .min_operands = 1, .max_operands = 1};
 
 void put(json::object& object, const char* key, const std::optional<uint64_t>& value) {
@@ -84,7 +84,7 @@ Result<> show(const OciGlobals& globals, const Args& args, const std::string& id
 int oci_events(const OciCall& call) {
   Args args;
   std::vector<std::string_view> words;
-  if (auto code = oci_begin(call, kEventsSyntax, &args, words)) return *code;
+  if (auto code = oci_begin(call, kOciEventsSyntax, &args, words)) return *code;
   auto done = show(call.globals, args, std::string(words[0]));
   return done ? 0 : oci_report(call.globals, done.error());
 }

@@ -33,7 +33,7 @@ constexpr Option kExecOptions[] = {
     {0, "no-subreaper", Takes::Bool, nullptr, "Accepted: hull never is one", store<&ExecArgs::no_subreaper>},
     {0, "ignore-paused", Takes::Bool, nullptr, "Also in a paused container", store<&ExecArgs::ignore_paused>},
 };
-const Syntax kExecSyntaxOci{.name = "exec", .synopsis = "[OPTIONS] ID [COMMAND [ARG...]]", .summary = "Run one more process in a container",
+const Syntax kOciExecSyntax{.name = "exec", .synopsis = "[OPTIONS] ID [COMMAND [ARG...]]", .summary = "Run one more process in a container",
                             .options = kExecOptions, .operands = Operands::EndOptions, .min_operands = 1};
 
 Result<> set_user(oci::User& user, const ExecArgs& args) {
@@ -111,7 +111,7 @@ Result<int> exec_to_end(const OciCall& call, const ExecArgs& args, const std::ve
 int oci_exec(const OciCall& call) {
   ExecArgs args;
   std::vector<std::string_view> words;
-  if (auto code = oci_begin(call, kExecSyntaxOci, &args, words)) return *code == 0 ? 0 : 255;
+  if (auto code = oci_begin(call, kOciExecSyntax, &args, words)) return *code == 0 ? 0 : 255;
   auto code = exec_to_end(call, args, words);
   return code ? *code : oci_report(call.globals, code.error(), 255);
 }

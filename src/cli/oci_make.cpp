@@ -25,7 +25,7 @@ constexpr Option kMakeOptions[] = {
     {'d', "detach", Takes::Bool, nullptr, "run: do not wait for the end", store<&MakeArgs::detach>},
     {0, "keep", Takes::Bool, nullptr, "run: do not delete after the end", store<&MakeArgs::keep>},
 };
-const Syntax kMakeSyntax{.name = "create", .synopsis = "[OPTIONS] ID", .summary = "Make a container from a bundle", .options = kMakeOptions,
+const Syntax kOciMakeSyntax{.name = "create", .synopsis = "[OPTIONS] ID", .summary = "Make a container from a bundle", .options = kMakeOptions,
                          .min_operands = 1, .max_operands = 1};
 
 // sd_listen_fds(3): sockets that systemd passed to us go on to the container's process.
@@ -79,7 +79,7 @@ Result<int> run_to_end(const OciCall& call, const MakeArgs& args, std::string_vi
 int oci_create(const OciCall& call) {
   MakeArgs args;
   std::vector<std::string_view> words;
-  if (auto code = oci_begin(call, kMakeSyntax, &args, words)) return *code;
+  if (auto code = oci_begin(call, kOciMakeSyntax, &args, words)) return *code;
   auto options = options_of(call, args, words[0]);
   if (!options) return oci_report(call.globals, options.error());
   auto made = runtime::create(*options);
@@ -89,7 +89,7 @@ int oci_create(const OciCall& call) {
 int oci_run(const OciCall& call) {
   MakeArgs args;
   std::vector<std::string_view> words;
-  if (auto code = oci_begin(call, kMakeSyntax, &args, words)) return *code;
+  if (auto code = oci_begin(call, kOciMakeSyntax, &args, words)) return *code;
   auto ended = run_to_end(call, args, words[0]);
   return ended ? *ended : oci_report(call.globals, ended.error());
 }

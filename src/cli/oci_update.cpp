@@ -36,7 +36,7 @@ constexpr Option kOptions[] = {
     {0, "l3-cache-schema", Takes::Required, "schema", "Not supported", store<&Args::l3_cache>},
     {0, "mem-bw-schema", Takes::Required, "schema", "Not supported", store<&Args::mem_bandwidth>},
 };
-const Syntax kUpdateSyntaxOci{.name = "update", .synopsis = "[OPTIONS] ID", .summary = "Change limits of a container", .options = kOptions,
+const Syntax kOciUpdateSyntax{.name = "update", .synopsis = "[OPTIONS] ID", .summary = "Change limits of a container", .options = kOptions,
                               .min_operands = 1, .max_operands = 1};
 
 // A number with an optional sign.
@@ -91,7 +91,7 @@ Result<oci::Resources> wanted(const Args& args) {
 int oci_update(const OciCall& call) {
   Args args;
   std::vector<std::string_view> words;
-  if (auto code = oci_begin(call, kUpdateSyntaxOci, &args, words)) return *code;
+  if (auto code = oci_begin(call, kOciUpdateSyntax, &args, words)) return *code;
   auto resources = wanted(args);
   if (!resources) return oci_report(call.globals, resources.error());
   auto done = runtime::update(call.globals.root, std::string(words[0]), *resources);
