@@ -34,7 +34,9 @@ Result<CapMasks> cap_masks(const oci::Process& process) {
   masks.effective = TRY(kernel::cap_mask(caps.effective));
   masks.permitted = TRY(kernel::cap_mask(caps.permitted));
   masks.inheritable = TRY(kernel::cap_mask(caps.inheritable));
-  masks.ambient = TRY(kernel::cap_mask(caps.ambient));
+  // The kernel raises none that is not permitted and inheritable too (capabilities(7)); runc's and crun's own `spec` asks
+  // for such, and both leave them out.
+  masks.ambient = TRY(kernel::cap_mask(caps.ambient)) & masks.permitted & masks.inheritable;
   return masks;
 }
 
