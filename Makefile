@@ -44,6 +44,7 @@ bench:
 	@tools/build release
 	@tests/bench/run
 	@tests/bench/ns_bench.py
+	@tests/bench/oci_bench.py
 
 asan:
 	@tools/install-packages build tests asan

@@ -1,4 +1,5 @@
-// Runs a command N times and prints one line a run: microseconds from spawn to reaped, and the wait status. By
+// Runs a command N times and prints one line a run: microseconds from spawn to reaped, the exit status, and the
+// largest resident set, in KiB, of it and of what it has waited for. By
 // posix_spawn and wait4 from a tiny static program, so that nothing of the driver is in the measure. Output of the
 // command goes to /dev/null. With PARALLEL > 1, that many start at once and each one's duration is printed; `{}` in an
 // argument becomes the run's number.
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -62,11 +64,12 @@ int main(int argc, char** argv) {
     }
     for (int left = parallel; left > 0; left--) {
       int status = 0, i = 0;
-      pid_t ended = wait4(-1, &status, 0, NULL);
+      struct rusage usage;
+      pid_t ended = wait4(-1, &status, 0, &usage);
       double end = now_us();
       while (i < parallel && pids[i] != ended) i++;
       if (i == parallel) { left++; continue; }
-      printf("%.1f %d\n", end - began[i], WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+      printf("%.1f %d %ld\n", end - began[i], WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), usage.ru_maxrss);
     }
   }
   return 0;
