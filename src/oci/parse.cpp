@@ -28,7 +28,7 @@ std::string_view kind_name(const json::value& v) {
 tl::unexpected<Error> mistyped(const Node& node, std::string_view wanted) {
   std::string found(kind_name(node.value));
   if (node.value.is_number()) found = json::to_text(node.value);
-  return fail(ErrorKind::Invalid, format("{}: expected {}, not {}", node.path, wanted, found));
+  return fail(ErrorKind::Invalid, format("{}{}expected {}, not {}", node.path, node.path.ends_with(' ') ? "" : ": ", wanted, found));
 }
 
 // One object's members. The first error stays, and done() returns it.

@@ -76,6 +76,7 @@ Result<> compile_hooks(Compiler&);
 void append_hooks(LaunchPlan& plan, const std::vector<oci::Hook>& hooks, const char* kind, std::string_view state);
 // plan_schedule.cpp: what a process begins with, before it is in any namespace of its own
 Result<> append_schedule(LaunchPlan& plan, const oci::Process& process);
+void append_personality(LaunchPlan& plan, const std::optional<std::string>& domain);
 void append_label(LaunchPlan& plan, const oci::Process& process);
 Result<Step> affinity_step(const std::string& cpus);
 // plan_process.cpp: also exec's

@@ -58,6 +58,7 @@ Result<> compile_entry(Compiler& c) {
   if (c.spec.process.oom_score_adj) c.add(StepKind::OomScoreAdj, {std::to_string(*c.spec.process.oom_score_adj)});
   if (!c.options.cgroup_enter_files.empty()) c.add(StepKind::EnterCgroup, c.options.cgroup_enter_files);
   TRY(append_schedule(c.plan, c.spec.process));
+  append_personality(c.plan, c.spec.linux_.personality_domain);
   append_label(c.plan, c.spec.process);
   c.add(StepKind::NewSession);
   if (c.makes_new(NsKind::User) || c.root_comes_from_hull()) c.add(StepKind::WaitMaps);
@@ -121,6 +122,7 @@ Result<LaunchPlan> compile_exec_plan(const oci::Process& process, const ExecPlan
   if ((options.join_target & CLONE_NEWTIME) != 0) add(StepKind::EnterTimeNs).numbers[0] = static_cast<uint64_t>(passed.take(true));
   if (affinity && !affinity->final_.empty()) plan.steps.push_back(TRY(affinity_step(affinity->final_)));
   TRY(append_schedule(plan, process));
+  append_personality(plan, options.personality);
   append_label(plan, process);
   add(StepKind::NewSession);
   if ((options.join_target & CLONE_NEWUSER) != 0) add(StepKind::BecomeRoot);

@@ -93,6 +93,7 @@ struct ExecPlanOptions {
   bool setgroups_refused = false; // by the user namespace that is entered
   int preserved_fds = 0;
   std::string listener_state;
+  std::optional<std::string> personality;  // linux.personality.domain
 };
 // Compiles a further process inside a running container.
 Result<LaunchPlan> compile_exec_plan(const oci::Process& process, const ExecPlanOptions& options);

@@ -77,11 +77,18 @@ static Result<> check_destination(const std::string& destination, bool is_proc) 
   return {};
 }
 
+// KERNEL: to set one of the atime modes all its bits must be cleared, with it (EINVAL otherwise); mount_setattr(2).
+static uint64_t attributes_to_clear(const MountOptions& options) {
+  constexpr uint64_t kAtimeModes = 0x70;
+  uint64_t clear = options.clear | options.recursive_clear;
+  return clear & ~((options.set | options.recursive_set) & ~kAtimeModes);
+}
+
 static void add_bind(Compiler& c, const std::string& destination, const std::string& source, const MountOptions& options) {
   Step& step = c.add(StepKind::MountBind, {destination, source});
   bool recursive_attributes = (options.recursive_set | options.recursive_clear) != 0;
   step.numbers[0] = options.set | options.recursive_set;
-  step.numbers[1] = (options.clear | options.recursive_clear) & ~step.numbers[0];
+  step.numbers[1] = attributes_to_clear(options);
   step.numbers[2] = options.recursive_bind;
   step.numbers[3] = options.propagation;
   step.numbers[4] = recursive_attributes || options.propagation_recursive;
@@ -143,7 +150,7 @@ static Result<> add_mapped_bind(Compiler& c, const oci::Mount& mount, const Moun
   bool recursive_attributes = (options.recursive_set | options.recursive_clear) != 0;
   MappedBind bind{mount.source, uids, gids, options.recursive_bind, options.map_ids_recursive,
                   recursive_attributes || options.propagation_recursive, options.set | options.recursive_set, 0, options.propagation};
-  bind.clear = (options.clear | options.recursive_clear) & ~bind.set;
+  bind.clear = attributes_to_clear(options);
   Step& step = c.add(StepKind::MountBind, {mount.destination, mount.source});
   step.numbers[2] = (static_cast<uint64_t>(c.passed.mapped) + c.plan.mapped_binds.size()) << 8;
   step.numbers[5] = allowed_inside_proc(clean_path(mount.destination));
@@ -176,7 +183,7 @@ static Result<> add_mount(Compiler& c, const oci::Mount& mount) {
   if (options.remount) {
     Step& step = c.add(StepKind::Remount, {mount.destination});
     step.numbers[0] = options.set;
-    step.numbers[1] = options.clear & ~options.set;
+    step.numbers[1] = attributes_to_clear(options);
     return {};
   }
   if (options.copy_up && mount.type != "tmpfs")

@@ -1,5 +1,6 @@
 // The stages for how a process is scheduled, and for its label: the same for a container's first process and exec's.
 #include <sched.h>
+#include <sys/personality.h>
 
 #include <span>
 
@@ -73,6 +74,10 @@ Result<> append_schedule(LaunchPlan& plan, const oci::Process& process) {
   }
   if (process.io_priority) plan.steps.push_back({StepKind::IoPriority, {TRY(io_priority(*process.io_priority))}, {}});
   return {};
+}
+
+void append_personality(LaunchPlan& plan, const std::optional<std::string>& domain) {
+  if (domain) plan.steps.push_back({StepKind::Personality, {*domain == "LINUX32" ? uint64_t{PER_LINUX32} : uint64_t{PER_LINUX}}, {}});
 }
 
 void append_label(LaunchPlan& plan, const oci::Process& process) {

@@ -153,7 +153,7 @@ static int take_over(int mount_fd, int target, const StepView& step) {
 }
 
 int mount_fs(const StepView& step) {
-  uint64_t later = step.number(1) != 0 ? step.number(0) & kMountAttrRdonly : 0;
+  uint64_t later = (step.number(1) | step.number(2)) != 0 ? step.number(0) & kMountAttrRdonly : 0;
   int mount_fd = new_mount(step.text(1), step.text(2), step, 3, step.number(0) & ~later);
   if (mount_fd < 0) return -1;
   int target = open_inside(step.text(0), O_PATH | O_DIRECTORY);

@@ -1,0 +1,176 @@
+"""hooks.*: order, place, standard input, environment, working directory, time-out and what a failure does."""
+import json
+import os
+import stat
+
+from lib.bundle import bundle, container, oci, quiet_oci, rootfs, run_bundle, state
+from lib.hull import check, contains, equal, eventually, namespace_of, scratch
+
+KINDS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
+
+
+def script(text, name="hook"):
+    """An executable script of the host."""
+    path = scratch(f"{name}{os.urandom(3).hex()}.sh")
+    with open(path, "w") as file:
+        file.write("#!/bin/sh\n" + text)
+    os.chmod(path, 0o755)
+    return path
+
+
+def note(kind):
+    """A hook that appends its kind to a file. startContainer finds only the container's files."""
+    if kind == "startContainer":
+        return {"path": "/bin/sh", "args": ["sh", "-c", "echo startContainer >> /noted"]}
+    return {"path": script(f"echo {kind} >> {rootfs()}/noted\n"), "args": [kind]}
+
+
+def hooks(**kinds):
+    return {"hooks": kinds}
+
+
+def noted():
+    path = f"{rootfs()}/noted"
+    text = open(path).read().split() if os.path.exists(path) else []
+    if text:
+        os.unlink(path)
+    return text
+
+
+def run_all(runtime):
+    path = bundle(hooks(**{kind: [note(kind), note(kind)] for kind in KINDS}), {"process": {"args": ["/bin/sh", "-c", "echo program >> /noted"]}})
+    name = os.path.basename(path)
+    equal(quiet_oci("create", "-b", path, name, runtime=runtime)[0], 0)
+    created = noted()
+    oci("start", name, runtime=runtime).ok()
+    eventually(lambda: state(name, runtime)["status"] == "stopped")
+    started = noted()
+    oci("delete", name, runtime=runtime).ok()
+    return created, started, noted()
+
+
+def test_hooks_run_in_order_and_at_their_time():
+    created, started, deleted = run_all("hull")
+    equal(created, ["prestart"] * 2 + ["createRuntime"] * 2 + ["createContainer"] * 2)
+    equal(sorted(started), sorted(["startContainer"] * 2 + ["program"] + ["poststart"] * 2))
+    equal([word for word in started if word != "poststart"], ["startContainer"] * 2 + ["program"])
+    equal(deleted, ["poststop"] * 2)
+
+
+def test_crun_runs_them_at_the_same_time():
+    """runc 1.1 runs poststart during create: docs/oci-differences.md."""
+    equal([sorted(part) for part in run_all("crun")], [sorted(part) for part in run_all("hull")])
+
+
+def test_the_state_is_on_standard_input():
+    seen = {}
+    for kind in KINDS:
+        target = f"{rootfs()}/state" if kind == "startContainer" else scratch(f"state-{kind}")
+        hook = {"path": "/bin/sh", "args": ["sh", "-c", f"cat > {'/state' if kind == 'startContainer' else target}"]}
+        path = bundle(hooks(**{kind: [hook]}), {"annotations": {"a": "b"}}, {"process": {"args": ["/bin/true"]}})
+        name = os.path.basename(path)
+        run_or_fail(path, name)
+        with open(target) as file:
+            seen[kind] = json.load(file)
+        equal((seen[kind]["id"], seen[kind]["bundle"], seen[kind]["annotations"]), (name, path, {"a": "b"}), kind)
+    wanted = {"prestart": "creating", "createRuntime": "creating", "createContainer": "creating", "startContainer": "created",
+              "poststart": "running", "poststop": "stopped"}
+    equal({kind: seen[kind]["status"] for kind in KINDS}, wanted)
+    equal(seen["startContainer"]["pid"], 1, "as the container sees it")
+    check(seen["createRuntime"]["pid"] > 1, "as we see it")
+
+
+def run_or_fail(path, name):
+    code, text = quiet_oci("create", "-b", path, name)
+    equal((code, text), (0, ""))
+    oci("start", name).ok()
+    eventually(lambda: state(name)["status"] == "stopped")
+    oci("delete", name).ok()
+
+
+def test_environment_arguments_and_directory():
+    out = scratch("out")
+    hook = {"path": script(f'echo "$0 $1 $X $HOME" > {out}; pwd >> {out}; env | wc -l >> {out}\n'), "args": ["zero", "one"], "env": ["X=y"]}
+    path = bundle(hooks(createRuntime=[hook]), {"process": {"args": ["/bin/true"]}})
+    oci("run", "-b", path, "x").ok()
+    with open(out) as file:
+        lines = file.read().split("\n")
+    contains(lines[0], "one y")
+    equal(lines[1], path)
+    check(int(lines[2]) <= 4, "nothing of ours is in the environment")
+
+
+def test_in_which_namespaces_each_runs():
+    for kind, inside in (("createRuntime", False), ("createContainer", True)):
+        out = scratch(f"ns-{kind}")
+        hook = {"path": "/bin/sh", "args": ["sh", "-c", f"readlink /proc/self/ns/uts /proc/self/ns/net > {out}"], "env": ["PATH=/bin:/usr/bin"]}
+        with container(hooks(**{kind: [hook]})) as name:
+            pid = state(name)["pid"]
+            of = pid if inside else "self"
+            with open(out) as file:
+                equal(file.read().split(), [namespace_of(of, "uts"), namespace_of(of, "net")], kind)
+
+
+def test_create_runtime_finds_the_containers_namespaces_through_its_pid():
+    out = scratch("net")
+    text = f"""read state; pid=$(echo "$state" | sed 's/.*"pid":\\([0-9]*\\).*/\\1/'); readlink /proc/$pid/ns/net > {out}\n"""
+    with container(hooks(createRuntime=[{"path": script(text), "env": ["PATH=/bin:/usr/bin"]}])) as name:
+        with open(out) as file:
+            equal(file.read().strip(), namespace_of(state(name)["pid"], "net"))
+
+
+def test_mounts_are_made_before_the_hooks_of_creation():
+    out = scratch("mounted")
+    hook = {"path": "/bin/sh", "args": ["sh", "-c", f"grep -c ' - mqueue ' /proc/self/mountinfo > {out}"], "env": ["PATH=/bin:/usr/bin"]}
+    oci("run", "-b", bundle(hooks(createContainer=[hook]), {"process": {"args": ["/bin/true"]}}), "x").ok()
+    with open(out) as file:
+        check(int(file.read()) >= 1, "the container's mqueue")
+
+
+def test_a_failure_of_each_kind():
+    for kind in ("prestart", "createRuntime", "createContainer"):
+        ran = scratch(f"ran-{kind}")
+        path = bundle(hooks(**{kind: [{"path": script("exit 3\n")}, {"path": script(f"touch {ran}\n")}]}))
+        code, text = quiet_oci("create", "-b", path, "failing")
+        equal(code, 1, kind)
+        contains(text, f"hooks.{kind}[0]")
+        contains(text, "exit status 3")
+        check(not os.path.exists(ran), "the second hook must not run")
+        equal(oci("list", "-q").ok().out, "", "nothing is left")
+
+
+def test_start_container_failing_stops_the_container():
+    result = run_bundle(hooks(startContainer=[{"path": "/bin/sh", "args": ["sh", "-c", "exit 4"]}]), args=["/bin/echo", "ran"])
+    check(result.code != 0 and "ran" not in result.out, str(result))
+    contains(result.err, "hooks.startContainer[0]")
+
+
+def test_poststart_and_poststop_failing_are_warnings():
+    result = run_bundle(hooks(poststart=[{"path": script("exit 5\n")}], poststop=[{"path": script("exit 5\n")}]), args=["/bin/echo", "ran"])
+    result.ok().out_is("ran\n").err_contains("hooks.poststart[0]")
+
+
+def test_a_timeout_ends_a_hook():
+    for kind in ("createRuntime", "createContainer"):
+        path = bundle(hooks(**{kind: [{"path": "/bin/sleep", "args": ["sleep", "60"], "timeout": 1}]}))
+        code, text = quiet_oci("create", "-b", path, "late")
+        equal(code, 1)
+        contains(text, "still running after 1 s")
+        equal(oci("list", "-q").ok().out, "")
+
+
+def test_a_hook_that_is_missing_or_killed():
+    code, text = quiet_oci("create", "-b", bundle(hooks(createRuntime=[{"path": "/nowhere"}])), "x")
+    equal(code, 1)
+    contains(text, "/nowhere")
+    code, text = quiet_oci("create", "-b", bundle(hooks(createRuntime=[{"path": script("kill -9 $$\n")}])), "x")
+    equal(code, 1)
+    contains(text, "signal 9")
+
+
+def test_a_hook_may_change_the_containers_root():
+    """As nvidia's does: a createContainer hook finds the root mounted and the host's tools."""
+    marker = f"{rootfs()}/by-hook"
+    hook = {"path": script(f"touch {marker}\n"), "env": ["PATH=/bin:/usr/bin"]}
+    run_bundle(hooks(createContainer=[hook]), script="test -e /by-hook && echo there").ok().out_is("there\n")
+    check(stat.S_ISREG(os.stat(marker).st_mode), "a file")
