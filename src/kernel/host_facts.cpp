@@ -56,6 +56,7 @@ HostFacts probe() {
   HostFacts facts;
   facts.unprivileged = is_unprivileged();
   facts.has_mqueue = path_exists("/dev/mqueue");
+  facts.has_kcore = path_exists("/proc/kcore");
   if (auto mounts = read_file("/proc/self/mountinfo"))
     for (std::string_view line : split_lines(*mounts)) note_cgroup_mount(line, facts);
   if (auto map = read_file("/proc/self/uid_map")) {

@@ -16,6 +16,7 @@ struct HostFacts {
   bool in_user_namespace = false;  // we are not in the initial one: mknod and some mounts are refused
   bool unprivileged = false;       // see is_unprivileged()
   bool has_mqueue = false;         // /dev/mqueue is there to be bound
+  bool has_kcore = true;           // /proc/kcore, which not every kernel is built with
   int last_capability = 40;
 };
 

@@ -162,7 +162,8 @@ Result<> check_devices(const Spec& spec) {
     if (!device.path.starts_with('/')) return invalid(field + ".path: is not absolute");
     if (!seen.insert(device.path).second) return invalid(format("{}.path: \"{}\" stands twice", field, escape_controls(device.path)));
     if (!one_of(device.type, {"c", "b", "u", "p"})) return invalid(format("{}.type: unknown \"{}\"", field, escape_controls(device.type)));
-    if (device.file_mode.value_or(0) > 07777) return invalid(field + ".fileMode: above 07777");
+    // podman writes st_mode, with the type of the file above the permissions.
+    if (device.file_mode.value_or(0) > 0177777) return invalid(field + ".fileMode: above 0177777");
     if (device.major < 0 || device.minor < 0) return invalid(field + ": major and minor are not below 0");
   }
   return {};

@@ -221,9 +221,10 @@ struct Node {
 };
 constexpr Node kDefaultNodes[] = {{"/dev/null", 1, 3},   {"/dev/zero", 1, 5},    {"/dev/full", 1, 7},
                                   {"/dev/random", 1, 8}, {"/dev/urandom", 1, 9}, {"/dev/tty", 5, 0}};
+constexpr const char* kKcore = "/proc/kcore";
 constexpr std::pair<const char*, const char*> kDevLinks[] = {
     {"/dev/fd", "/proc/self/fd"},    {"/dev/stdin", "/proc/self/fd/0"}, {"/dev/stdout", "/proc/self/fd/1"},
-    {"/dev/stderr", "/proc/self/fd/2"}, {"/dev/core", "/proc/kcore"},   {"/dev/ptmx", "pts/ptmx"}};
+    {"/dev/stderr", "/proc/self/fd/2"}, {"/dev/core", kKcore},          {"/dev/ptmx", "pts/ptmx"}};
 
 static Result<uint64_t> node_type(const oci::Device& device) {
   if (device.type == "c" || device.type == "u") return S_IFCHR;
@@ -239,7 +240,7 @@ static Result<> add_device(Compiler& c, const oci::Device& device) {
     return {};
   }
   Step& step = c.add(StepKind::MakeNode, {device.path});
-  step.numbers[0] = type | device.file_mode.value_or(0666);
+  step.numbers[0] = type | (device.file_mode.value_or(0666) & 07777);
   step.numbers[1] = makedev(static_cast<unsigned>(device.major), static_cast<unsigned>(device.minor));
   step.numbers[2] = device.uid.value_or(0);
   step.numbers[3] = device.gid.value_or(0);
@@ -258,7 +259,8 @@ Result<> compile_devices(Compiler& c) {
     for (const Node& node : kDefaultNodes)
       TRY(add_device(c, oci::Device{"c", node.path, node.major, node.minor, 0666, {}, {}}));
     for (const oci::Device& device : c.spec.linux_.devices) TRY(add_device(c, device));
-    for (const auto& [path, target] : kDevLinks) c.add(StepKind::MakeLink, {path, target});
+    for (const auto& [path, target] : kDevLinks)
+      if (target != kKcore || c.facts.has_kcore) c.add(StepKind::MakeLink, {path, target});
   }
   if (c.spec.process.terminal) {
     c.plan.console = true;
