@@ -149,3 +149,21 @@ def container(*patches, runtime="hull", start=True):
         yield name
     finally:
         oci("delete", "--force", name, runtime=runtime)
+
+
+def link_runtime(name="hull-oci"):
+    """The binary under the name that a parent's configuration has."""
+    path = scratch(name)
+    if not os.path.islink(path):
+        os.symlink(binary(), path)
+    return path
+
+
+def sweep_parent(groups=(), files=("/run/hull-oci",)):
+    """What a parent engine leaves of itself on every host: its groups' parents, locks and state directories."""
+    isolate.remove_cgroups([f"{top}/{name}" for top in isolate.hierarchies() for name in groups])
+    for path in files:
+        if os.path.isdir(path):
+            shutil.rmtree(path, ignore_errors=True)
+        elif os.path.lexists(path):
+            os.unlink(path)

@@ -126,6 +126,22 @@ void send_trace() {
   send(g_state.control, g_trace, (g_traced + 1) * sizeof *g_trace, MSG_NOSIGNAL);
 }
 
+static bool waits_for_maps(const char* at, uint32_t steps) {
+  for (uint32_t i = 0; i < steps; ++i) {
+    auto* wire = reinterpret_cast<const WireStep*>(at);
+    if (wire->kind == static_cast<uint32_t>(StepKind::WaitMaps)) return true;
+    at += wire->size;
+  }
+  return false;
+}
+
+// KERNEL: in a new user namespace our capabilities count for files of mapped owners alone, so not before the maps are
+// there (a root below a directory that only its mapped owner may search); capabilities(7), user_namespaces(7).
+static void open_all_sources(const sandbox::WireHeader* header, const char* first) {
+  uint32_t failed = 0;
+  if (open_sources(first, header->step_count, &failed) != 0) report(failed);
+}
+
 // Runs the whole plan; comes back only by exec.
 [[noreturn]] static void run_plan() {
   const sandbox::WireHeader* header = map_plan();
@@ -133,12 +149,13 @@ void send_trace() {
     fail_as(EINVAL, "plan", "not readable");
     report(0);
   }
-  const char* at = reinterpret_cast<const char*>(header + 1);
-  uint32_t failed = 0;
-  if (open_sources(at, header->step_count, &failed) != 0) report(failed);
+  const char *first = reinterpret_cast<const char*>(header + 1), *at = first;
+  bool maps = waits_for_maps(first, header->step_count);
+  if (!maps) open_all_sources(header, first);
   for (uint32_t i = 0; i < header->step_count; ++i) {
     StepView step{reinterpret_cast<const WireStep*>(at), i};
     run_step(step, step.wire->trace != 0);
+    if (maps && step.wire->kind == static_cast<uint32_t>(StepKind::WaitMaps)) open_all_sources(header, first);
     at += step.wire->size;
   }
   _exit(1);
