@@ -203,6 +203,7 @@ Result<pid_t> create(const CreateOptions& options) {
   oci::Resources devices, limits = m.spec.linux_.resources.value_or(oci::Resources{});
   devices.devices = std::exchange(limits.devices, {});
   allow_default_devices(devices);
+  drop_zeros(limits);
   if (!devices.devices.empty()) TRY(limit(m, devices));
   auto launched = TRY(sandbox::launch(m.plan, passing.io));
   if (Result<> done = complete(m, launched, limits); !done) {

@@ -86,6 +86,20 @@ Result<bool> wants_terminal(const std::string& bundle) {
   return TRY(oci::parse_spec(text, "config.json")).process.terminal;
 }
 
+template <typename T>
+static void drop_zero(std::optional<T>& value) {
+  if (value && *value == 0) value.reset();
+}
+
+void drop_zeros(oci::Resources& r) {
+  for (auto* value : {&r.memory.limit, &r.memory.reservation, &r.memory.swap, &r.memory.kernel, &r.memory.kernel_tcp, &r.cpu.quota,
+                      &r.cpu.realtime_runtime, &r.pids_limit})
+    drop_zero(*value);
+  for (auto* value : {&r.cpu.shares, &r.cpu.period, &r.cpu.realtime_period}) drop_zero(*value);
+  for (auto* value : {&r.block_io.weight, &r.block_io.leaf_weight}) drop_zero(*value);
+  drop_zero(r.network_class_id);
+}
+
 // After the specification's own rules, as runc and crun do: nodes may be made, and the default devices be used.
 void allow_default_devices(oci::Resources& resources) {
   if (resources.devices.empty()) return;

@@ -22,6 +22,8 @@ Result<Fd> connect_socket(const std::string& path, const char* option);
 Result<> write_pid_file(const std::string& path, pid_t pid);
 // The descriptors 3 and up that --preserve-fds names.
 std::vector<int> preserved_descriptors(uint32_t count);
+// A limit of 0 is how callers written in Go say "none given": runc passes it over, and so does hull.
+void drop_zeros(oci::Resources& resources);
 void allow_default_devices(oci::Resources& resources);
 
 struct Filter { std::vector<sock_filter> program; uint32_t flags = 0; bool notifies = false; };

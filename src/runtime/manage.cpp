@@ -82,7 +82,8 @@ static Result<> check_use(const kernel::Cgroup& group, const oci::Memory& memory
   return {};
 }
 
-Result<> update(const std::string& root, const std::string& id, const oci::Resources& resources) {
+Result<> update(const std::string& root, const std::string& id, oci::Resources resources) {
+  drop_zeros(resources);
   Standing standing = TRY(stand(root, id));
   if (standing.status == "stopped") return fail(ErrorKind::Conflict, "container not running");
   auto group = TRY(group_of(standing));

@@ -35,7 +35,7 @@ Result<> kill(const std::string& root, const std::string& id, int signal_number,
 // Conflict for a container that runs, unless forced. A missing one is NotFound, or success when forced.
 Result<> remove(const std::string& root, const std::string& id, bool force);
 Result<> pause(const std::string& root, const std::string& id, bool freeze);
-Result<> update(const std::string& root, const std::string& id, const oci::Resources& resources);
+Result<> update(const std::string& root, const std::string& id, oci::Resources resources);
 Result<std::vector<pid_t>> processes(const std::string& root, const std::string& id);
 Result<kernel::CgroupStats> stats(const std::string& root, const std::string& id);
 Result<std::vector<Standing>> list(const std::string& root);

@@ -167,3 +167,27 @@ def sweep_parent(groups=(), files=("/run/hull-oci",)):
             shutil.rmtree(path, ignore_errors=True)
         elif os.path.lexists(path):
             os.unlink(path)
+
+
+def enter_cgroup_world():
+    """For a daemon, before exec: a cgroup namespace that begins at the test's own groups, with every hierarchy mounted anew.
+    Engines compare /proc/PID/cgroup with mountinfo, and a subtree bound over its hierarchy confuses them (runc's users, too)."""
+    found = {}
+    with open("/proc/self/mountinfo") as lines:
+        for line in lines:
+            fields = line.split()
+            kind, _, options = fields[fields.index("-") + 1:]
+            if kind in ("cgroup", "cgroup2"):
+                words = [word for word in options.split(",") if word not in ("rw", "ro", "xattr", "clone_children") and "release_agent" not in word]
+                found[fields[4]] = (kind, ",".join(words))
+    for top in found:
+        with contextlib.suppress(OSError), open(f"{top}/cgroup.procs", "w") as file:
+            file.write("0")
+    isolate.unshare(isolate.CLONE_NEWNS | 0x02000000)  # CLONE_NEWCGROUP
+    isolate.mount(None, "/", None, isolate.MS_REC | isolate.MS_PRIVATE)
+    for top, (kind, options) in found.items():
+        with contextlib.suppress(OSError):
+            while True:
+                isolate.umount(top)
+        data = "" if kind == "cgroup2" else ("none," if options.startswith("name=") else "") + options
+        isolate.mount("cgroup", top, kind, isolate.MS_NOSUID | isolate.MS_NODEV | isolate.MS_NOEXEC, data or None)

@@ -73,6 +73,8 @@ CASES = [
     value("mems", "cpuset.mems", "0", resources(cpu={"mems": "0"})),
     value("pids limit", "pids.max", "17", resources(pids={"limit": 17})),
     value("pids without limit", "pids.max", "max", resources(pids={"limit": -1})),
+    Case("limits of 0 are none given", "echo fine", "fine", resources(memory={"limit": 0, "reservation": 0, "swap": 0}, pids={"limit": 0},
+         cpu={"shares": 0, "quota": 0, "period": 0, "realtimePeriod": 0, "realtimeRuntime": 0}, blockIO={"weight": 0})),
     Case("one cpu is seen", "nproc", "1", resources(cpu={"cpus": "0"})),
     Case("the pids limit holds", "(for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done) 2>&1 | grep -c -i 'fork' > /tmp/forks; test $(cat /tmp/forks) -ge 1 && echo held", "held",
          resources(pids={"limit": 6})),

@@ -1,0 +1,163 @@
+"""containerd over `hull-oci`: its runc shim with BinaryName, the way a Kubernetes node is configured. The daemon is the test's
+own, on its own directories and socket, and is stopped by its pid."""
+import contextlib
+import os
+import re
+import signal
+import subprocess
+
+from lib import ledger
+from lib.bundle import bundle, enter_cgroup_world, link_runtime, sweep_parent
+from lib.hull import busybox_rootfs, check, contains, environment, equal, eventually, log, need, run, scratch
+from lib.images import docker_archive
+
+
+def base():
+    path = scratch("containerd")
+    os.makedirs(path, exist_ok=True)
+    return path
+
+
+def write_config():
+    path = f"{base()}/config.toml"
+    with open(path, "w") as file:
+        file.write(f"""version = 2
+root = "{base()}/root"
+state = "{base()}/state"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs",
+  "io.containerd.snapshotter.v1.devmapper", "io.containerd.internal.v1.opt"]
+[grpc]
+  address = "{base()}/sock"
+[ttrpc]
+  address = "{base()}/sock.ttrpc"
+""")
+    return path
+
+
+@contextlib.contextmanager
+def containerd():
+    need("containerd", "ctr", "containerd-shim-runc-v2")
+    with open(f"{base()}/log", "w") as output:
+        daemon = subprocess.Popen(["containerd", "-c", write_config()], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                  env=environment({"TMPDIR": base()}), preexec_fn=enter_cgroup_world)
+    ledger.KNOWN_CHILDREN.add(daemon.pid)
+    try:
+        eventually(lambda: ctr("version").code == 0, timeout=20, what="containerd answers")
+        load_image()
+        yield
+    finally:
+        for name in ctr("tasks", "ls", "-q").out.split():
+            ctr("tasks", "kill", "-s", "KILL", name)
+            ctr("tasks", "rm", "-f", name)
+        for name in ctr("containers", "ls", "-q").out.split():
+            ctr("containers", "rm", name)
+        daemon.send_signal(signal.SIGTERM)
+        try:
+            daemon.wait(10)
+        except subprocess.TimeoutExpired:
+            daemon.kill()
+            daemon.wait()
+        ledger.KNOWN_CHILDREN.discard(daemon.pid)
+        with open(f"{base()}/log") as file:
+            log("containerd: " + file.read()[-1500:])
+        sweep_parent(["default"], ["/run/containerd", "/run/hull-oci"])
+
+
+def ctr(*argv, **options):
+    return run("ctr", "-a", f"{base()}/sock", *argv, env={"TMPDIR": base()}, timeout=60, **options)
+
+
+def load_image():
+    tree, tar = busybox_rootfs(), scratch("layer.tar")
+    subprocess.run(["tar", "-C", tree, "-cf", tar, "."], check=True)
+    with open(tar, "rb") as file:
+        layer = file.read()
+    with open(scratch("image.tar"), "wb") as file:
+        file.write(docker_archive([layer], ["docker.io/library/busybox:latest"], Cmd=["/bin/sh"], Env=["PATH=/bin"]))
+    ctr("images", "import", scratch("image.tar")).ok()
+
+
+IMAGE = "docker.io/library/busybox:latest"
+
+
+def ctr_run(*argv, **options):
+    return ctr("run", "--snapshotter", "native", "--runc-binary", link_runtime(), *argv, **options)
+
+
+def start(name, *argv):
+    ctr_run("-d", *argv, IMAGE, name, "/bin/sleep", "600").ok()
+
+
+def test_run_gives_output_and_exit_code():
+    with containerd():
+        ctr_run("--rm", IMAGE, "one", "/bin/echo", "hello").ok().out_is("hello\n")
+        ctr_run("--rm", IMAGE, "two", "/bin/sh", "-c", "exit 7").exits(7)
+        result = ctr_run("--rm", IMAGE, "three", "/nothing")
+        check(result.code != 0, "a missing program")
+        contains(result.err, "no such file or directory")
+        ctr_run("--rm", "--read-only", "--cwd", "/tmp", "--env", "A=b", IMAGE, "four", "/bin/sh", "-c", "pwd; echo $A; touch /x 2>&1"
+                ).exits(1).out_contains("/tmp\nb\ntouch: /x: Read-only")
+
+
+def test_exec_pause_kill_delete():
+    with containerd():
+        start("web")
+        contains(ctr("tasks", "ls").ok().out, "RUNNING")
+        ctr("tasks", "exec", "--exec-id", "e1", "web", "/bin/echo", "inside").ok().out_is("inside\n")
+        ctr("tasks", "exec", "--exec-id", "e2", "web", "/bin/sh", "-c", "exit 9").exits(9)
+        ctr("tasks", "pause", "web").ok()
+        contains(ctr("tasks", "ls").ok().out, "PAUSED")
+        ctr("tasks", "resume", "web").ok()
+        check(re.search(r"^\d+", ctr("tasks", "ps", "web").ok().out.split("\n")[1]), "a pid")
+        ctr("tasks", "metrics", "web").ok()
+        ctr("tasks", "kill", "-s", "KILL", "web").ok()
+        eventually(lambda: "STOPPED" in ctr("tasks", "ls").out, timeout=10)
+        ctr("tasks", "rm", "web")
+        equal(ctr("tasks", "ls", "-q").ok().out, "")
+        ctr("containers", "rm", "web").ok()
+        ledger_of_state()
+
+
+def ledger_of_state():
+    """Nothing of the container is left under the runtime's root."""
+    for folder, _, files in os.walk("/run/containerd"):
+        check("state.json" not in files, f"{folder} is left")
+
+
+def test_events_are_told():
+    with containerd():
+        with open(f"{base()}/events", "w") as output:
+            watcher = subprocess.Popen(["ctr", "-a", f"{base()}/sock", "events"], stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+        ledger.KNOWN_CHILDREN.add(watcher.pid)
+        try:
+            ctr_run("--rm", IMAGE, "seen", "/bin/true").ok()
+            wanted = ("/tasks/create", "/tasks/start", "/tasks/exit", "/tasks/delete")
+            eventually(lambda: all(word in open(f"{base()}/events").read() for word in wanted), timeout=10, what="four events")
+        finally:
+            watcher.kill()
+            watcher.wait()
+            ledger.KNOWN_CHILDREN.discard(watcher.pid)
+
+
+def test_a_terminal():
+    with containerd():
+        from lib.hull import Terminal
+        with Terminal("ctr", "-a", f"{base()}/sock", "run", "--rm", "-t", "--snapshotter", "native", "--runc-binary", link_runtime(), IMAGE, "tty",
+                      "/bin/sh", env={"TMPDIR": base()}) as terminal:
+            terminal.send("tty; echo $((6*7))\n")
+            terminal.expect("42", timeout=20)
+            terminal.send("exit 3\n")
+            equal(terminal.wait(20), 3)
+
+
+def test_a_bundle_of_one_s_own():
+    with containerd():
+        path = bundle({"process": {"args": ["/bin/echo", "from config"]}})
+        ctr_run("--rm", "--config", f"{path}/config.json", "own").ok().out_is("from config\n")
+
+
+def test_checkpoint_is_refused_clearly():
+    with containerd():
+        start("web")
+        result = ctr("tasks", "checkpoint", "web")
+        check(result.code != 0 and "cannot checkpoint" in result.err, str(result))

@@ -1,0 +1,150 @@
+"""dockerd over `hull-oci`: --add-runtime is all that changes. The daemon, with its containerd, is the test's own."""
+import contextlib
+import os
+import signal
+import subprocess
+
+from lib import isolate, ledger
+from lib.bundle import enter_cgroup_world, link_runtime, sweep_parent
+from lib.hull import Terminal, busybox_rootfs, check, contains, environment, equal, eventually, log, need, run, scratch
+
+
+def base():
+    path = scratch("docker")
+    os.makedirs(f"{path}/home", exist_ok=True)
+    return path
+
+
+def enter_world():
+    """Also ids for --userns-remap, as a host would have them in /etc."""
+    enter_cgroup_world()
+    for name in ("subuid", "subgid"):
+        path = f"{base()}/{name}"
+        with open(path, "w") as file:
+            file.write("nobody:100000:65536\nnogroup:100000:65536\n")
+        if os.path.exists(f"/etc/{name}"):
+            isolate.mount(path, f"/etc/{name}", None, isolate.MS_BIND)
+
+
+def words(*extra):
+    return ["dockerd", "--data-root", f"{base()}/root", "--exec-root", f"{base()}/exec", "--pidfile", f"{base()}/pid", "-H", f"unix://{base()}/sock",
+            "--add-runtime", f"hull={link_runtime()}", "--default-runtime", "hull", "--bridge", "none", "--iptables=false", "--ip-forward=false", "--ip6tables=false",
+            "--storage-driver", "vfs", "--exec-opt", "native.cgroupdriver=cgroupfs", "--oom-score-adjust", "0", "--config-file", f"{base()}/none.json",
+            *extra]
+
+
+@contextlib.contextmanager
+def dockerd(*extra):
+    need("dockerd", "docker", "containerd")
+    with open(f"{base()}/none.json", "w") as file:
+        file.write("{}")
+    with open(f"{base()}/log", "w") as output:
+        daemon = subprocess.Popen(words(*extra), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                  env=environment({"TMPDIR": base(), "DOCKER_TMPDIR": base()}), preexec_fn=enter_world)
+    ledger.KNOWN_CHILDREN.add(daemon.pid)
+    try:
+        eventually(lambda: daemon.poll() is not None or docker("version").code == 0, timeout=30, what="dockerd answers")
+        tree, tar = busybox_rootfs(), scratch("layer.tar")
+        subprocess.run(["tar", "-C", tree, "-cf", tar, "."], check=True)
+        docker("import", tar, "busybox").ok()
+        yield
+    finally:
+        names = docker("ps", "-aq").out.split()
+        if names:
+            docker("rm", "-f", *names)
+        daemon.send_signal(signal.SIGTERM)
+        try:
+            daemon.wait(20)
+        except subprocess.TimeoutExpired:
+            daemon.kill()
+            daemon.wait()
+        ledger.KNOWN_CHILDREN.discard(daemon.pid)
+        with open(f"{base()}/log") as file:
+            log("dockerd: " + file.read()[-2500:])
+        sweep_parent(["docker", "moby"], ["/run/containerd", "/run/docker", "/run/hull-oci", "/run/docker.sock", "/run/runc"])
+
+
+def docker(*argv, **options):
+    return run("docker", "-H", f"unix://{base()}/sock", *argv, env={"HOME": f"{base()}/home", "DOCKER_CONFIG": f"{base()}/home"}, timeout=60, **options)
+
+
+def docker_run(*argv, **options):
+    return docker("run", "--network", "none", *argv, **options)
+
+
+def test_run_gives_output_and_exit_code():
+    with dockerd():
+        docker_run("--rm", "busybox", "/bin/sh", "-c", "echo out; echo err >&2; exit 7").exits(7).out_is("out\n").err_contains("err")
+        docker_run("--rm", "busybox", "/nothing").exits(127).err_contains("no such file or directory")
+        docker_run("--rm", "busybox", "nothing").exits(127).err_contains("executable file not found in $PATH")
+        docker_run("--rm", "busybox", "/etc/passwd").exits(126).err_contains("permission denied")
+        docker_run("--rm", "-i", "busybox", "/bin/cat", input="typed").ok().out_is("typed")
+        docker_run("--rm", "--read-only", "--cap-drop", "ALL", "-u", "5:6", "-w", "/tmp", "-e", "A=b", "--tmpfs", "/tmp", "-h", "named", "busybox",
+                   "/bin/sh", "-c", "id -u; pwd; echo $A; hostname; grep -E 'CapEff|Seccomp:' /proc/self/status; touch /tmp/x; touch /x 2>&1"
+                   ).exits(1).out_contains("5\n/tmp\nb\nnamed\nCapEff:\t0000000000000000\nSeccomp:\t2\ntouch: /x: Read-only")
+
+        contains(docker("info", "-f", "{{.DefaultRuntime}} {{json .Runtimes}}").ok().out, link_runtime())
+
+
+def test_a_detached_container_s_life():
+    with dockerd():
+        docker_run("-d", "--name", "web", "--memory", "64m", "--pids-limit", "30", "--cpus", "0.5", "busybox", "/bin/sleep", "600").ok()
+        equal(docker("inspect", "-f", "{{.State.Status}} {{.HostConfig.Runtime}}", "web").ok().line, "running hull")
+        docker("exec", "web", "/bin/sh", "-c", "exit 9").exits(9)
+        docker("exec", "-e", "X=y", "-w", "/tmp", "-u", "7", "web", "/bin/sh", "-c", "echo $X; pwd; id -u").ok().out_is("y\n/tmp\n7\n")
+        check(docker("exec", "web", "/nothing").code in (126, 127), "exec of a missing program")
+        docker("top", "web").ok().out_contains("sleep")
+        stats = docker("stats", "--no-stream", "--format", "{{.MemUsage}} {{.PIDs}}", "web").ok().out
+        check("64MiB" in stats and stats.split()[-1] == "1", f"stats: {stats}")
+        docker("update", "--memory", "96m", "--memory-swap", "-1", "--pids-limit", "40", "web").ok()
+        contains(docker("stats", "--no-stream", "--format", "{{.MemUsage}}", "web").ok().out, "96MiB")
+        docker("pause", "web").ok()
+        contains(docker("ps", "--format", "{{.Status}}").ok().out, "Paused")
+        docker("unpause", "web").ok()
+        before = docker("inspect", "-f", "{{.State.Pid}}", "web").ok().line
+        docker("restart", "-t", "0", "web").ok()
+        check(docker("inspect", "-f", "{{.State.Pid}}", "web").ok().line not in ("0", before), "a new process")
+        docker("kill", "-s", "TERM", "web").ok()
+        docker("kill", "web").ok()
+        docker("wait", "web").ok().out_is("137\n")
+        docker("rm", "web").ok()
+
+
+def test_a_terminal_in_run_and_exec():
+    with dockerd():
+        docker_run("-d", "--name", "web", "busybox", "/bin/sleep", "600").ok()
+        for argv in (("exec", "-it", "web", "/bin/sh"), ("run", "--rm", "-it", "--network", "none", "busybox", "/bin/sh")):
+            with Terminal("docker", "-H", f"unix://{base()}/sock", *argv, env={"HOME": f"{base()}/home"}) as terminal:
+                terminal.send("tty; stty size; echo $((6*7))\n")
+                terminal.expect("/dev/pts/[0-9]", timeout=20)
+                terminal.expect("42", timeout=20)
+                terminal.send("exit 3\n")
+                equal(terminal.wait(20), 3, str(argv))
+
+
+def test_docker_s_default_protections_hold():
+    with dockerd():
+        docker_run("--rm", "busybox", "/bin/sh", "-c",
+                   "wc -c < /proc/keys; (echo 1 > /proc/sys/kernel/panic) 2>&1 | grep -o Read-only; ls /proc/acpi | wc -l; mount -t tmpfs x /mnt 2>&1 | grep -o -i 'denied\\|permitted'"
+                   ).out_contains("0\nRead-only\n0\n")
+        docker_run("--rm", "-v", f"{scratch()}:/host:ro", "busybox", "/bin/sh", "-c", "touch /host/x 2>&1 | grep -o Read-only").ok().out_is("Read-only\n")
+        docker_run("--rm", "--device", "/dev/null:/dev/mine:r", "busybox", "/bin/sh", "-c", "ls -l /dev/mine | cut -c1").ok().out_is("c\n")
+        docker_run("--rm", "--sysctl", "net.ipv4.ip_forward=1", "busybox", "/bin/cat", "/proc/sys/net/ipv4/ip_forward").ok().out_is("1\n")
+        docker_run("--rm", "--privileged", "busybox", "/bin/sh", "-c", "grep CapEff /proc/self/status; mount -t tmpfs x /var && echo mounted").ok().out_contains("mounted")
+
+
+def test_shared_namespaces_and_restart_policies():
+    with dockerd():
+        docker_run("-d", "--name", "first", "busybox", "/bin/sleep", "600").ok()
+        link = docker("exec", "first", "/bin/readlink", "/proc/self/ns/net").ok().line
+        docker("run", "--rm", "--network", "container:first", "--ipc", "host", "busybox", "/bin/readlink", "/proc/self/ns/net").ok().out_is(link + "\n")
+        docker("run", "--rm", "--network", "none", "--pid", "container:first", "busybox", "/bin/cat", "/proc/1/comm").ok().out_is("sleep\n")
+        docker_run("-d", "--name", "again", "--restart", "on-failure:2", "busybox", "/bin/false").ok()
+        eventually(lambda: docker("inspect", "-f", "{{.RestartCount}} {{.State.Status}}", "again").line == "2 exited", timeout=20)
+
+
+def test_a_user_namespace_for_all():
+    with dockerd("--userns-remap", "nobody:nogroup"):
+        docker_run("--rm", "busybox", "/bin/cat", "/proc/self/uid_map").ok().out_matches("0 +100000 ")
+        docker_run("--rm", "-d", "--name", "user", "busybox", "/bin/sleep", "600").ok()
+        docker("exec", "user", "/bin/id", "-u").ok().out_is("0\n")
