@@ -363,6 +363,7 @@ Error Launched::failure_of(const WireFailure& failure) {
   command_failed_ = kind == StepKind::Exec || kind == StepKind::WaitStart || kind == StepKind::Chdir;
   if (kind == StepKind::Exec || kind == StepKind::WaitStart) {
     std::string why = call == "search PATH" ? "executable file not found in $PATH" : to_lower(errno_text(failure.errno_value));
+    if (failure.errno_value == EISDIR) why += ": permission denied";  // what docker looks for to end with 126
     return Error(kind_of_errno(failure.errno_value), format("exec: \"{}\": {}", detail, why), failure.errno_value);
   }
   if (kind == StepKind::RunHook) return Error(ErrorKind::System, format("{}: {}", detail, call));

@@ -14,13 +14,6 @@ LIMITS = ("--ulimit", "nofile=1000:1000", "--ulimit", "nproc=1000:1000", "--netw
 SLEEP = ("bb", "sleep", "600")
 
 
-def own_cgroups():
-    for top in isolate.hierarchies():
-        with open(f"{top}/cgroup.procs", "w") as group:
-            group.write("0")
-    isolate.unshare(isolate.CLONE_NEWCGROUP)
-
-
 class Podman:
     """podman with its own store and one OCI runtime."""
 
@@ -41,7 +34,7 @@ class Podman:
 
     def __call__(self, *argv, **options):
         # A cgroup namespace, in which the test's subtree is all there is: runc and podman compute paths from its root.
-        return run(*self.words, *argv, timeout=60, env=self.environment, preexec=own_cgroups, **options)
+        return run(*self.words, *argv, timeout=60, env=self.environment, preexec=isolate.enter_own_cgroups, **options)
 
     def run(self, *argv, **options):
         return self("run", *LIMITS, *argv, **options)

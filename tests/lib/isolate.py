@@ -101,6 +101,15 @@ def enter_world(cgroup_paths, keep):
     _loopback_up()
 
 
+def enter_own_cgroups():
+    """Into the subtree that the world mounts, as the root of a cgroup namespace: there, paths in /proc are paths below the
+    mounts, as engines that compute them expect."""
+    for top in hierarchies():
+        with open(f"{top}/cgroup.procs", "w") as group:
+            group.write("0")
+    unshare(CLONE_NEWCGROUP)
+
+
 def mount_proc():
     mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
