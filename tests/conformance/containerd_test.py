@@ -88,6 +88,21 @@ def start(name, *argv):
     ctr_run("-d", *argv, IMAGE, name, "/bin/sleep", "600").ok()
 
 
+MASKED = "^/proc/(acpi|keys|timer_list)|^/sys/firmware"  # runc leaves what covers them writable and executable, hull does not
+SAME = (("/bin/echo", "hello"), ("/bin/sh", "-c", "exit 7"), ("/bin/sh", "-c", "kill -9 $$"), ("/bin/id",), ("/bin/pwd",),
+        ("/bin/cat", "/proc/self/oom_score_adj"), ("/bin/grep", "-E", "Cap|Seccomp:|NoNewPrivs", "/proc/self/status"),
+        ("/bin/sh", "-c", f"/bin/busybox cut -d' ' -f5,6 /proc/self/mountinfo | /bin/busybox grep -vE 'cgroup|{MASKED}' | /bin/busybox sort"),
+        ("/bin/sh", "-c", "/bin/busybox ls /dev; ulimit -n; umask; /bin/busybox wc -l < /proc/1/cgroup"))
+
+
+def test_run_ends_alike_under_hull_and_runc():
+    with containerd():
+        for words in SAME:
+            ours = ctr_run("--rm", IMAGE, "one", *words)
+            theirs = ctr("run", "--snapshotter", "native", "--runc-binary", need("runc"), "--rm", IMAGE, "one", *words)
+            equal((ours.code, ours.out), (theirs.code, theirs.out), " ".join(words))
+
+
 def test_run_gives_output_and_exit_code():
     with containerd():
         ctr_run("--rm", IMAGE, "one", "/bin/echo", "hello").ok().out_is("hello\n")

@@ -72,6 +72,49 @@ def docker_run(*argv, **options):
     return docker("run", "--network", "none", *argv, **options)
 
 
+# What must come out the same under hull and runc.
+SAME = (
+    ("busybox", "echo", "hello"), ("busybox", "sh", "-c", "echo out; echo err >&2; exit 7"), ("busybox", "sh", "-c", "kill -9 $$"),
+    ("-w", "/var/new", "busybox", "pwd"), ("-u", "12:34", "busybox", "id"), ("-e", "A=b c", "busybox", "sh", "-c", "echo $A"),
+    ("--read-only", "busybox", "touch", "/x"), ("--hostname", "h1", "busybox", "hostname"),
+    ("--tmpfs", "/t:size=1m,mode=700", "busybox", "sh", "-c", "stat -c %a /t; df -k /t | tail -n1 | tr -s ' ' | cut -d' ' -f2"),
+    ("busybox", "grep", "-E", "Cap|Seccomp:|NoNewPrivs", "/proc/self/status"),
+    ("--cap-drop=all", "--cap-add=CHOWN", "busybox", "grep", "Cap", "/proc/self/status"),
+    ("--security-opt=no-new-privileges", "busybox", "grep", "NoNewPrivs", "/proc/self/status"),
+    ("--security-opt=seccomp=unconfined", "busybox", "grep", "Seccomp:", "/proc/self/status"),
+    ("-m", "64m", "busybox", "cat", "/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+    ("--pids-limit", "50", "busybox", "cat", "/sys/fs/cgroup/pids/pids.max"),
+    ("--cpus", "0.5", "busybox", "cat", "/sys/fs/cgroup/cpu/cpu.cfs_quota_us"),
+    ("--cpuset-cpus", "0", "busybox", "cat", "/sys/fs/cgroup/cpuset/cpuset.cpus"),
+    ("--sysctl", "net.ipv4.ip_forward=1", "busybox", "cat", "/proc/sys/net/ipv4/ip_forward"),
+    ("--device", "/dev/full:/dev/mine:r", "busybox", "sh", "-c", "test -c /dev/mine && ! echo x > /dev/mine && echo ok"),
+    ("--init", "busybox", "sh", "-c", "cat /proc/1/comm"), ("--pid=host", "busybox", "sh", "-c", "[ $$ -ne 1 ] && echo outside"),
+    ("--ipc=host", "busybox", "true"), ("--uts=host", "busybox", "hostname"), ("--oom-score-adj=100", "busybox", "cat", "/proc/self/oom_score_adj"),
+    ("--ulimit", "nofile=99:100", "busybox", "sh", "-c", "ulimit -n; ulimit -Hn"),
+    # hull shows the unified hierarchy of a hybrid host too
+    ("busybox", "sh", "-c", "ls /dev; umask; cut -d' ' -f5 /proc/self/mountinfo | grep -v /unified$ | sort"),
+    ("--cgroupns=private", "busybox", "head", "-n1", "/proc/self/cgroup"),
+)
+
+
+def test_run_ends_alike_under_hull_and_runc():
+    with dockerd():
+        different = []
+        for words in SAME:
+            ours, theirs = docker_run("--rm", *words), docker_run("--rm", "--runtime=runc", *words)
+            if (ours.code, ours.out, ours.err) != (theirs.code, theirs.out, theirs.err):
+                different.append(f"{' '.join(words)}:\n  hull: {ours.code} {ours.out!r} {ours.err!r}\n  runc: {theirs.code} {theirs.out!r} {theirs.err!r}")
+        check(not different, "\n".join(different))
+
+
+def test_failed_starts_have_the_codes_of_runc():
+    with dockerd():
+        for words in (("busybox", "nosuch"), ("busybox", "/etc"), ("busybox", "/etc/passwd"), ("busybox", "/no/such"),
+                      ("-w", "/etc/passwd", "busybox", "true"), ("-u", "nobody-here", "busybox", "true")):
+            ours, theirs = docker_run("--rm", *words), docker_run("--rm", "--runtime=runc", *words)
+            equal(ours.code, theirs.code, f"{words}: {ours.err} {theirs.err}")
+
+
 def test_run_gives_output_and_exit_code():
     with dockerd():
         docker_run("--rm", "busybox", "/bin/sh", "-c", "echo out; echo err >&2; exit 7").exits(7).out_is("out\n").err_contains("err")

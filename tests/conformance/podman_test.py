@@ -2,9 +2,10 @@
 import contextlib
 import json
 import os
+import re
 import subprocess
 
-from lib.bundle import link_runtime, sweep_parent
+from lib.bundle import enter_cgroup_world, link_runtime, sweep_parent
 from lib.hull import busybox_rootfs, check, equal, need, run, scratch
 
 LIMITS = ["--ulimit", "nofile=1000:1000", "--ulimit", "nproc=1000:1000"]  # podman's own defaults need CAP_SYS_RESOURCE
@@ -42,11 +43,63 @@ def image():
         podman("rm", "-af", "-t", "0")
         podman("pod", "rm", "-af")
         podman("rmi", "-af")
-        sweep_parent(["libpod_parent"], ["/run/hull-oci", "/dev/shm/libpod_lock", "/run/libpod", "/run/netns"])
+        sweep_parent(["libpod_parent"], ["/run/hull-oci", "/dev/shm/libpod_lock", "/run/libpod", "/run/netns", "/run/runc"])
 
 
 def start(*argv):
     return podman("run", "-d", "--network", "none", *LIMITS, *argv).ok().line
+
+
+# What must come out the same under hull and runc.
+SAME = (
+    ("--rm", "busybox", "echo", "hello"),
+    ("--rm", "busybox", "sh", "-c", "echo out; echo err >&2; exit 7"),
+    ("--rm", "busybox", "nosuch"),
+    ("--rm", "busybox", "/etc"),
+    ("--rm", "-w", "/var/new", "busybox", "pwd"),
+    ("--rm", "-u", "12:34", "busybox", "id"),
+    ("--rm", "-e", "A=b c", "busybox", "sh", "-c", "echo $A"),
+    ("--rm", "--read-only", "busybox", "touch", "/x"),
+    ("--rm", "--hostname", "h1", "busybox", "hostname"),
+    ("--rm", "--tmpfs", "/t:size=1m,mode=700", "busybox", "sh", "-c", "stat -c %a /t; df -k /t | tail -n1 | tr -s ' ' | cut -d' ' -f2"),
+    ("--rm", "--cap-drop=all", "--cap-add=CHOWN", "busybox", "grep", "Cap", "/proc/self/status"),
+    ("--rm", "--privileged", "busybox", "sh", "-c", "grep -c CapEff /proc/self/status; ls /dev/null"),
+    ("--rm", "--security-opt=no-new-privileges", "busybox", "grep", "NoNewPrivs", "/proc/self/status"),
+    ("--rm", "--security-opt=seccomp=unconfined", "busybox", "grep", "Seccomp:", "/proc/self/status"),
+    ("--rm", "busybox", "grep", "Seccomp:", "/proc/self/status"),
+    ("--rm", "-m", "64m", "busybox", "cat", "/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+    ("--rm", "--pids-limit", "50", "busybox", "cat", "/sys/fs/cgroup/pids/pids.max"),
+    ("--rm", "--cpus", "0.5", "busybox", "cat", "/sys/fs/cgroup/cpu/cpu.cfs_quota_us"),
+    ("--rm", "--cgroupns=private", "busybox", "head", "-n1", "/proc/self/cgroup"),
+    ("--rm", "--sysctl", "net.ipv4.ip_forward=1", "busybox", "cat", "/proc/sys/net/ipv4/ip_forward"),
+    ("--rm", "--device", "/dev/full:/dev/mine:r", "busybox", "sh", "-c", "test -c /dev/mine && ! echo x > /dev/mine && echo ok"),
+    ("--rm", "--init", "busybox", "sh", "-c", "cat /proc/1/comm"),
+    ("--rm", "--pid=host", "busybox", "sh", "-c", "[ $$ -ne 1 ] && echo outside"),
+    ("--rm", "--oom-score-adj=100", "busybox", "cat", "/proc/self/oom_score_adj"),
+    ("--rm", "--userns=auto:size=1000", "busybox", "sh", "-c", "true"),
+    ("--rm", "--umask=0027", "busybox", "sh", "-c", "umask"),
+    ("--rm", "--shm-size=2m", "busybox", "sh", "-c", "df -k /dev/shm | tail -n1 | tr -s ' ' | cut -d' ' -f2"),
+    ("--rm", "busybox", "sh", "-c", "ls /dev; ls -l /proc/self/fd | wc -l; cat /proc/sys/kernel/hostname | wc -c"),
+    ("--rm", "busybox", "sh", "-c", "cat /proc/kcore; ls /proc/acpi /sys/firmware; echo x > /proc/sys/kernel/panic"),
+)
+
+
+def anonymous(text):
+    """Without what differs from run to run: ids, paths and the runtime's own name."""
+    text = re.sub(r"/tmp/\S*?/(hull-oci|runc)", "RUNTIME", text)
+    text = re.sub(r"\b(/usr/s?bin/)?(hull-oci|runc|crun)\b", "RUNTIME", text)
+    return re.sub(r"[0-9a-f]{12,64}", "ID", text)
+
+
+def test_run_ends_alike_under_hull_and_runc():
+    with image():
+        different = []
+        for words in SAME:
+            ours, theirs = (podman("run", "--network", "none", *LIMITS, *words, runtime=runtime, preexec=enter_cgroup_world)
+                            for runtime in (None, need("runc")))
+            if (ours.code, anonymous(ours.out)) != (theirs.code, anonymous(theirs.out)):
+                different.append(f"{' '.join(words)}:\n  hull: {ours.code} {ours.out!r} {ours.err!r}\n  runc: {theirs.code} {theirs.out!r} {theirs.err!r}")
+        check(not different, "\n".join(different))
 
 
 def test_run_gives_output_and_exit_code():

@@ -9,7 +9,6 @@ import signal
 
 libc = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x8000000, 0x20000000, 0x40000000
-CLONE_NEWCGROUP = 0x2000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC = 1, 2, 4, 8, 32, 4096, 16384
 MS_PRIVATE, MS_SLAVE = 1 << 18, 1 << 19
 MNT_DETACH = 2
@@ -99,15 +98,6 @@ def enter_world(cgroup_paths, keep):
     for path in cgroup_paths:
         mount(path, os.path.dirname(path), None, MS_BIND)
     _loopback_up()
-
-
-def enter_own_cgroups():
-    """Into the subtree that the world mounts, as the root of a cgroup namespace: there, paths in /proc are paths below the
-    mounts, as engines that compute them expect."""
-    for top in hierarchies():
-        with open(f"{top}/cgroup.procs", "w") as group:
-            group.write("0")
-    unshare(CLONE_NEWCGROUP)
 
 
 def mount_proc():
