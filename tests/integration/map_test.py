@@ -7,6 +7,7 @@ import re
 import select
 import subprocess
 
+from lib import isolate
 from lib.hull import (SPARE_UID, background, binary, check, container, contains, environment, equal, eventually, hull,
                       matches, run, scratch)
 
@@ -125,6 +126,29 @@ def test_what_keeps_a_namespace_without_a_process_is_shown():
         finally:
             hull("ns", "rm", "lab").ok()
             hull("rm", "old").ok()
+
+
+def test_other_engines_containers_and_units_are_named_by_their_cgroup():
+    """As podman and systemd lay out cgroups; the engines themselves are in conformance/."""
+    names = {"/machine.slice/libpod-" + "ab" * 32 + ".scope": ("podman abababababab", "engine"),
+             "/docker/" + "cd" * 32: ("docker cdcdcdcdcdcd", "engine"),
+             "/system.slice/web.service": (None, "process")}
+    tops = [top for top in isolate.hierarchies() if top.endswith(("/systemd", "/cgroup"))]
+    made = [top + path for top in tops for path in names]
+    with contextlib.ExitStack() as stack:
+        stack.callback(lambda: isolate.remove_cgroups([group.rpartition("/")[0] for group in made]))
+        stack.callback(lambda: isolate.remove_cgroups(made))
+        for path, (name, kind) in names.items():
+            child = stack.enter_context(background("unshare", "--net", "sleep", "60"))
+            in_place([child])
+            for top in tops:
+                os.makedirs(top + path, exist_ok=True)
+                with open(f"{top}{path}/cgroup.procs", "w") as group:
+                    group.write(str(child.pid))
+            rows = {party["pid"]: party for party in json.loads(hull("map", "--format=json").ok().out)["parties"]}
+            equal((rows[child.pid]["name"], rows[child.pid]["type"]), (name or f"sleep ({child.pid})", kind))
+            if name is None:
+                equal(rows[child.pid]["detail"], "unit web.service")
 
 
 def test_graphviz_reads_the_graph():
