@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "base/undo.h"
+#include "kernel/early_net.h"
 #include "kernel/host_facts.h"
 #include "runtime/make.h"
 #include "runtime/runtime.h"
@@ -46,6 +47,7 @@ struct Making {
   sandbox::PlanOptions plan_options;
   sandbox::LaunchPlan plan;
   std::string text;  // of config.json
+  std::optional<kernel::EarlyNet> early_net;
 
   bool has_host_hooks() const { return !spec.hooks.prestart.empty() || !spec.hooks.create_runtime.empty(); }
 };
@@ -67,12 +69,24 @@ Result<> make_absolute(Making& m) {
   return {};
 }
 
+// The net namespace is made beside us while the directory and the cgroups are; it belongs to our user namespace, so a
+// container with another has to make its own.
+kernel::EarlyNet begin_net(const oci::Spec& spec) {
+  bool makes_net = false, own_user = false;
+  for (const oci::Namespace& ns : spec.linux_.namespaces) {
+    makes_net |= ns.type == "network" && ns.path.empty();
+    own_user |= ns.type == "user";
+  }
+  return makes_net && !own_user && !kernel::is_unprivileged() ? kernel::EarlyNet::start() : kernel::EarlyNet();
+}
+
 Result<> read_bundle(Making& m) {
   m.home = TRY(home_of(m.options.root, m.options.id));
   if (path_exists(m.home.directory)) return fail(ErrorKind::Exists, format("container with id exists: \"{}\"", m.options.id));
   m.state.bundle = TRY_CONTEXT(absolute(m.options.bundle), "--bundle");
   m.text = TRY(read_file(m.state.bundle + "/config.json"));
   m.spec = TRY(parse_config(m.text));
+  m.early_net.emplace(begin_net(m.spec));
   TRY(adapt_process(m.spec.process, m.options.warn));
   TRY(make_absolute(m));
   TRY(check_console(m.spec.process, m.options.console_socket, m.options.console_fd));
@@ -133,6 +147,7 @@ Result<> compile(Making& m) {
   options.hook_state = state_text_for_hooks(creating);
   options.start_hook_state = state_text_for_hooks(created);
   options.wait_start = true;
+  options.net_made_ahead = static_cast<bool>(*m.early_net);
   if (m.group) {
     options.cgroup_enter_files = m.group->entry().files;
     options.cgroup_path = m.state.cgroup;
@@ -169,7 +184,7 @@ Result<> complete(Making& m, sandbox::Launched& launched, const oci::Resources& 
 
 // What the process gets of descriptors beside its streams; they live until it is made.
 struct Passing {
-  Fd start, console, listener;
+  Fd start, console, listener, net;
   sandbox::LaunchIo io;
 };
 
@@ -185,26 +200,34 @@ Result<> prepare_passing(Making& m, Passing& passing) {
   passing.io.listener_fd = passing.listener.get();
   passing.io.preserved = preserved_descriptors(m.options.preserve_fds);
   if (m.group) passing.io.cgroup_fd = m.group->entry().into;
+  if (*m.early_net) passing.net = TRY(m.early_net->finish());
+  passing.io.net_ns_fd = passing.net.get();
   return {};
+}
+
+// v1 empties the list of devices before it is filled, and hull-init makes nodes meanwhile: so these come first. The rest
+// is returned, for when the process is there.
+Result<oci::Resources> apply_devices(Making& m) {
+  oci::Resources devices, limits = m.spec.linux_.resources.value_or(oci::Resources{});
+  devices.devices = std::exchange(limits.devices, {});
+  allow_default_devices(devices);
+  drop_zeros(limits);
+  if (!devices.devices.empty()) TRY(limit(m, devices));
+  return limits;
 }
 
 }  // namespace
 
 Result<pid_t> create(const CreateOptions& options) {
-  Making m{options, {}, {}, {}, {}, {}, {}, {}};
+  Making m{options, {}, {}, {}, {}, {}, {}, {}, {}};
   TRY(read_bundle(m));
   Undo undo;
   TRY(claim_directory(m, undo));
   TRY(claim_cgroup(m, undo));
   TRY(compile(m));
   Passing passing;
+  oci::Resources limits = TRY(apply_devices(m));
   TRY(prepare_passing(m, passing));
-  // v1 empties the list of devices before it is filled, and hull-init makes nodes meanwhile: so these come first.
-  oci::Resources devices, limits = m.spec.linux_.resources.value_or(oci::Resources{});
-  devices.devices = std::exchange(limits.devices, {});
-  allow_default_devices(devices);
-  drop_zeros(limits);
-  if (!devices.devices.empty()) TRY(limit(m, devices));
   auto launched = TRY(sandbox::launch(m.plan, passing.io));
   if (Result<> done = complete(m, launched, limits); !done) {
     (void)kernel::send_signal(launched.pidfd(), SIGKILL);

@@ -21,7 +21,7 @@ Result<std::unique_ptr<kernel::Cgroup>> group_of(const Standing& standing) {
 Result<> end_processes(const Standing& standing) {
   if (standing.pidfd) TRY(kernel::send_signal(standing.pidfd, SIGKILL));
   if (cgroups() != nullptr && !standing.state.cgroup.empty())
-    if (auto group = cgroups()->find(standing.state.cgroup)) TRY((*group)->kill());
+    if (auto group = cgroups()->find(standing.state.cgroup); group && !TRY((*group)->empty())) TRY((*group)->kill());
   if (standing.pidfd && !kernel::wait_for_end(standing.pidfd, 10000))
     return fail(ErrorKind::System, format("process {} does not end", standing.state.process.pid));
   return {};
