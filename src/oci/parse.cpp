@@ -264,20 +264,6 @@ Result<> read(const Node& node, Rdma& r) {
   return Members(node).optional("hcaHandles", r.first).optional("hcaObjects", r.second).done();
 }
 
-template <typename Number>
-void drop_zero(std::optional<Number>& number) {
-  if (number == Number{0}) number.reset();
-}
-
-// Where no kernel takes 0, it says "not set": docker and containerd write their unset numbers so, and runc reads them so.
-void drop_unset(Resources& r) {
-  for (auto* number : {&r.memory.limit, &r.memory.reservation, &r.memory.swap, &r.memory.kernel, &r.memory.kernel_tcp, &r.cpu.quota,
-                       &r.cpu.realtime_runtime, &r.pids_limit})
-    drop_zero(*number);
-  for (auto* number : {&r.cpu.shares, &r.cpu.period, &r.cpu.realtime_period}) drop_zero(*number);
-  for (auto* weight : {&r.block_io.weight, &r.block_io.leaf_weight}) drop_zero(*weight);
-}
-
 Result<> read(const Node& node, Resources& r) {
   Pids pids;
   Network network;
@@ -287,7 +273,6 @@ Result<> read(const Node& node, Resources& r) {
   r.pids_limit = pids.limit;
   r.network_class_id = network.class_id;
   r.network_priorities = std::move(network.priorities);
-  drop_unset(r);
   return {};
 }
 

@@ -100,12 +100,5 @@ TEST(OciParse, ErrorsNameTheField) {
   for (const Bad& bad : cases) EXPECT_EQ(error_of(replaced(kSmall, bad.from, bad.to)), bad.error) << bad.to;
 }
 
-TEST(ParseSpec, AZeroLimitIsNotSet) {
-  auto resources = parse_resources(R"({"memory":{"limit":0,"swap":-1},"cpu":{"shares":0,"quota":0},"pids":{"limit":0},"blockIO":{"weight":0}})", "r");
-  ASSERT_TRUE(resources) << resources.error().text();
-  EXPECT_FALSE(resources->memory.limit || resources->cpu.shares || resources->cpu.quota || resources->pids_limit || resources->block_io.weight);
-  EXPECT_EQ(resources->memory.swap, -1);
-}
-
 }  // namespace
 }  // namespace hull::oci

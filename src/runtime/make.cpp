@@ -100,9 +100,10 @@ void drop_zeros(oci::Resources& r) {
   drop_zero(r.network_class_id);
 }
 
-// After the specification's own rules, as runc and crun do: nodes may be made, and the default devices be used.
+// After the specification's own rules, as runc and crun do: nodes may be made, and the default devices be used. Without any
+// rule nothing else is allowed, as with runc: a container that may make nodes would reach every disk (SECURITY K2).
 void allow_default_devices(oci::Resources& resources) {
-  if (resources.devices.empty()) return;
+  if (resources.devices.empty()) resources.devices.push_back({false, "a", {}, {}, "rwm"});
   static constexpr std::pair<int, int> kCharacter[] = {{1, 3}, {1, 5}, {1, 7}, {1, 8}, {1, 9}, {5, 0}, {5, 1}, {5, 2}, {136, -1}};
   resources.devices.push_back({true, "c", {}, {}, "m"});
   resources.devices.push_back({true, "b", {}, {}, "m"});

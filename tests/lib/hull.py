@@ -389,7 +389,7 @@ def need(*tools):
     return shutil.which(tools[0])
 
 
-def compiled(source):
+def compiled(source, *flags):
     """Compile tests/<source> (a C helper) once; returns the program's path."""
     need("gcc")
     path = f"{REPOSITORY}/tests/{source}"
@@ -397,7 +397,7 @@ def compiled(source):
     if not os.path.exists(target) or os.path.getmtime(target) < os.path.getmtime(path):
         os.makedirs(os.path.dirname(target), exist_ok=True)
         draft = f"{target}.{os.getpid()}.{os.urandom(4).hex()}"
-        subprocess.run(["gcc", "-O2", "-Wall", "-o", draft, path], check=True)
+        subprocess.run(["gcc", "-O2", "-Wall", *flags, "-o", draft, path], check=True)
         os.rename(draft, target)
     return target
 
