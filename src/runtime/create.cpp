@@ -118,6 +118,13 @@ Result<> claim_directory(Making& m, Undo& undo) {
   return write_all(copy, m.text, "config.json");
 }
 
+// An ordinary user whom nobody gave a part of the hierarchies has no group, and so no limits.
+bool goes_without_group(const Making& m, const Error& error) {
+  auto limits = kernel::cgroup_v1_writes(m.spec.linux_.resources.value_or(oci::Resources{}));
+  bool refused = error.errno_value() == EACCES || error.errno_value() == EPERM || error.errno_value() == EROFS;
+  return refused && limits && limits->empty() && (kernel::is_unprivileged() || kernel::host_facts().in_user_namespace);
+}
+
 // An existing group is taken when nothing runs in it, as runc does; it is removed with the container.
 Result<> claim_cgroup(Making& m, Undo& undo) {
   if (cgroups() == nullptr) return {};
@@ -125,6 +132,10 @@ Result<> claim_cgroup(Making& m, Undo& undo) {
   if (!group && group.error().kind() == ErrorKind::Exists) {
     group = cgroups()->find(m.state.cgroup);
     if (group && !TRY((*group)->empty())) return fail(ErrorKind::Exists, format("linux.cgroupsPath: {}: is in use", m.state.cgroup));
+  }
+  if (!group && goes_without_group(m, group.error())) {
+    m.state.cgroup.clear();
+    return {};
   }
   m.group = TRY(std::move(group));
   undo.add([&m] { (void)cgroups()->remove(m.state.cgroup); });

@@ -42,7 +42,7 @@ Result<oci::Process> wanted_process(Entering& e) {
 }
 
 Result<> open_group(Entering& e) {
-  if (cgroups() == nullptr) return {};
+  if (cgroups() == nullptr || e.standing.state.cgroup.empty()) return {};
   e.group = TRY(cgroups()->find(e.standing.state.cgroup));
   kernel::CgroupEntry entry = e.group->entry();
   e.io.cgroup_fd = entry.into;

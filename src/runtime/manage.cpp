@@ -15,6 +15,7 @@ namespace {
 
 Result<std::unique_ptr<kernel::Cgroup>> group_of(const Standing& standing) {
   if (cgroups() == nullptr) return fail(ErrorKind::Unsupported, "no cgroup hierarchy is mounted");
+  if (standing.state.cgroup.empty()) return fail(ErrorKind::Unsupported, format("container {} has no cgroup: its maker may not make one", standing.state.id));
   return cgroups()->find(standing.state.cgroup);
 }
 
@@ -32,9 +33,10 @@ Result<> end_processes(const Standing& standing) {
 Result<> kill(const std::string& root, const std::string& id, int signal_number, bool all) {
   Standing standing = TRY(stand(root, id));
   if (all) {
-    if (cgroups() == nullptr) return fail(ErrorKind::Unsupported, "no cgroup hierarchy is mounted");
-    auto group = cgroups()->find(standing.state.cgroup);
-    if (!group) return {};
+    if (standing.state.cgroup.empty()) return kill(root, id, signal_number, false);
+    auto group = group_of(standing);
+    if (!group && group.error().kind() == ErrorKind::NotFound) return {};
+    if (!group) return fail(std::move(group).error());
     if (signal_number == SIGKILL) return (*group)->kill();
     for (pid_t pid : TRY((*group)->processes()))
       if (auto pidfd = kernel::open_pidfd(pid)) TRY(kernel::send_signal(*pidfd, signal_number));
@@ -93,7 +95,8 @@ Result<> update(const std::string& root, const std::string& id, oci::Resources r
 
 Result<std::vector<pid_t>> processes(const std::string& root, const std::string& id) {
   Standing standing = TRY(stand(root, id));
-  return TRY(group_of(standing))->processes();
+  if (!standing.state.cgroup.empty() || !standing.pidfd) return TRY(group_of(standing))->processes();
+  return std::vector<pid_t>{standing.state.process.pid};
 }
 
 Result<std::vector<Standing>> list(const std::string& root) {

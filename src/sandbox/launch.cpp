@@ -265,15 +265,6 @@ Result<> open_joined(Launch& launch) {
   return {};
 }
 
-Result<> write_id_maps(const LaunchPlan& plan, pid_t pid) {
-  std::string process = format("/proc/{}/", pid);
-  // An unprivileged writer must give up setgroups first, or could drop groups that deny it access (CVE-2014-8989).
-  if (plan.deny_setgroups) TRY(write_kernel_file(process + "setgroups", "deny"));
-  TRY_CONTEXT(write_kernel_file(process + "uid_map", kernel::id_map_text(plan.uid_map)), "map user ids");
-  TRY_CONTEXT(write_kernel_file(process + "gid_map", kernel::id_map_text(plan.gid_map)), "map group ids");
-  return {};
-}
-
 bool waits_for_maps(const LaunchPlan& plan) {
   return std::any_of(plan.steps.begin(), plan.steps.end(), [](const Step& step) { return step.kind == StepKind::WaitMaps; });
 }
@@ -339,7 +330,7 @@ Result<Launched> launch(const LaunchPlan& plan, const LaunchIo& io) {
     TRY(launched.go());
     return fail(ErrorKind::System, "the container's process ended before it was known");
   }
-  if ((plan.new_namespaces & CLONE_NEWUSER) != 0) TRY(write_id_maps(plan, launch.pid));
+  if ((plan.new_namespaces & CLONE_NEWUSER) != 0) TRY(kernel::write_id_maps(launch.pid, plan.uid_map, plan.gid_map, plan.deny_setgroups));
   if (waits_for_maps(plan)) TRY(send_maps_done(launch, launched.control_));
   return launched;
 }

@@ -26,8 +26,10 @@ Result<> compile_namespaces(Compiler& c) {
     return fail(ErrorKind::Invalid, "linux.uidMappings goes with a new user namespace, and a new user namespace with it");
   c.plan.uid_map = c.spec.linux_.uid_mappings;
   c.plan.gid_map = c.spec.linux_.gid_mappings;
-  c.plan.deny_setgroups = (c.makes_new(NsKind::User) && c.facts.in_user_namespace) ||
-                          (c.find_namespace(NsKind::User) != nullptr && c.facts.unprivileged);
+  // Who maps his own group alone gives setgroups up; newgidmap maps more, and leaves it.
+  bool one_group = !c.makes_new(NsKind::User) || (c.plan.gid_map.size() == 1 && c.plan.gid_map[0].size == 1);
+  c.plan.deny_setgroups = one_group && ((c.makes_new(NsKind::User) && c.facts.in_user_namespace) ||
+                                        (c.find_namespace(NsKind::User) != nullptr && c.facts.unprivileged));
   return {};
 }
 
