@@ -57,6 +57,7 @@ Result<Standing> stand(const std::string& root, const std::string& id) {
   Standing standing{TRY(read_state(home, id)), "stopped", Fd()};
   if (standing.state.boot != kernel::boot_id()) return standing;
   auto pidfd = kernel::find_process(standing.state.process);
+  if (!pidfd && pidfd.error().kind() != ErrorKind::NotFound) return fail(std::move(pidfd).error());
   if (!pidfd) return standing;
   standing.pidfd = std::move(*pidfd);
   standing.status = path_exists(home.file("start.fifo")) ? "created" : "running";

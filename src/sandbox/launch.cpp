@@ -426,6 +426,7 @@ Result<uint64_t> differing_namespaces(pid_t target) {
   uint64_t flags = 0;
   for (const kernel::NsInfo& info : kernel::kNamespaces) {
     auto theirs = kernel::ns_inode(target, info.kind), ours = kernel::ns_inode(0, info.kind);
+    if (!ours) continue;  // this kernel has no such kind
     if (!theirs) return fail_errno("readlink", format("/proc/{}/ns/{}", target, info.name));
     if (theirs != ours) flags |= info.clone_flag;
   }
