@@ -76,6 +76,8 @@ class Watch {
     watcher_.begin(first.processes);
     for (const ns::Namespace& space : first.namespaces)
       if (space.pid != 0) handles_.take(space.pid, space.kind, space.inode);
+    if (!connector_)
+      print_note(format("{}; /proc is looked at every {} ms instead, and what lives shorter is missed", connector_.error().text(), args_.interval_ms.value_or(200)));
     int64_t interval_ns = args_.interval_ms.value_or(connector_ ? 1000 : 200) * 1000000;
     int64_t next = now_ns() + interval_ns;
     while (wait(next) && printed_) {
@@ -96,8 +98,6 @@ class Watch {
     }
     json_ = args_.format == "json" || args_.format == "{{json .}}";
     if (!args_.format.empty() && !json_) template_ = TRY(Template::parse(expand_escapes(args_.format)));
-    if (!connector_)
-      print_note(format("{}; /proc is looked at every {} ms instead, and what lives shorter is missed", connector_.error().text(), args_.interval_ms.value_or(200)));
     return {};
   }
 

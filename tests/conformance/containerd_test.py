@@ -1,12 +1,13 @@
 """containerd over `hull-oci`: its runc shim with BinaryName, the way a Kubernetes node is configured. The daemon is the test's
 own, on its own directories and socket, and is stopped by its pid."""
 import contextlib
+import json
 import os
 import re
 import signal
 import subprocess
 
-from lib import ledger
+from lib import isolate, ledger
 from lib.bundle import bundle, enter_cgroup_world, link_runtime, sweep_parent
 from lib.hull import busybox_rootfs, check, contains, environment, equal, eventually, log, need, run, scratch
 from lib.images import docker_archive
@@ -18,27 +19,28 @@ def base():
     return path
 
 
-def write_config():
+def write_config(more=""):
     path = f"{base()}/config.toml"
+    without = "" if more else '"io.containerd.grpc.v1.cri", '
     with open(path, "w") as file:
         file.write(f"""version = 2
 root = "{base()}/root"
 state = "{base()}/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs",
+disabled_plugins = [{without}"io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs",
   "io.containerd.snapshotter.v1.devmapper", "io.containerd.internal.v1.opt"]
 [grpc]
   address = "{base()}/sock"
 [ttrpc]
   address = "{base()}/sock.ttrpc"
-""")
+{more}""")
     return path
 
 
 @contextlib.contextmanager
-def containerd():
+def containerd(more=""):
     need("containerd", "ctr", "containerd-shim-runc-v2")
     with open(f"{base()}/log", "w") as output:
-        daemon = subprocess.Popen(["containerd", "-c", write_config()], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+        daemon = subprocess.Popen(["containerd", "-c", write_config(more)], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                                   env=environment({"TMPDIR": base()}), preexec_fn=enter_cgroup_world)
     ledger.KNOWN_CHILDREN.add(daemon.pid)
     try:
@@ -72,12 +74,13 @@ def load_image():
     subprocess.run(["tar", "-C", tree, "-cf", tar, "."], check=True)
     with open(tar, "rb") as file:
         layer = file.read()
-    with open(scratch("image.tar"), "wb") as file:
-        file.write(docker_archive([layer], ["docker.io/library/busybox:latest"], Cmd=["/bin/sh"], Env=["PATH=/bin"]))
+    for name, image, words in (("image.tar", IMAGE, ["/bin/sh"]), ("pause.tar", PAUSE, ["/bin/sleep", "600"])):
+        with open(scratch(name), "wb") as file:
+            file.write(docker_archive([layer], [image], Cmd=words, Env=["PATH=/bin"]))
     ctr("images", "import", scratch("image.tar")).ok()
 
 
-IMAGE = "docker.io/library/busybox:latest"
+IMAGE, PAUSE = "docker.io/library/busybox:latest", "docker.io/library/pause:latest"
 
 
 def ctr_run(*argv, **options):
@@ -169,6 +172,36 @@ def test_a_bundle_of_one_s_own():
     with containerd():
         path = bundle({"process": {"args": ["/bin/echo", "from config"]}})
         ctr_run("--rm", "--config", f"{path}/config.json", "own").ok().out_is("from config\n")
+
+
+# As docs/kubernetes.md has it; and no lower oom_score_adj than the daemon's own, which takes CAP_SYS_RESOURCE.
+KUBERNETES = """
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{image}"
+  restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".containerd]
+  snapshotter = "native"
+  default_runtime_name = "hull"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.hull]
+  runtime_type = "io.containerd.runc.v2"
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.hull.options]
+    BinaryName = "{binary}"
+"""
+
+
+def test_a_pod_as_a_kubelet_asks_for_it():
+    """Through the Container Runtime Interface: a sandbox, two containers in it, exec, limits, logs, and their end."""
+    logs = scratch("pod-logs")
+    os.makedirs(logs, exist_ok=True)
+    with containerd(KUBERNETES.format(image=PAUSE, binary=link_runtime())):
+        for image in ("image.tar", "pause.tar"):
+            ctr("-n", "k8s.io", "images", "import", "--snapshotter", "native", scratch(image)).ok()
+        client = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib", "cri.py")
+        told = json.loads(run("/usr/bin/python3", client, f"{base()}/sock", logs, "hull", IMAGE, timeout=90).ok().out)
+        equal(told["exec"], [3, f"{64 << 20}\nb\n", ""])
+        equal((told["running"], told["ended"], told["stopped"]), ([1, 0], [2, 5], [2, 137]))
+        contains(told["log"], "stdout F said")
+    isolate.remove_cgroups([f"{top}/k8s.io" for top in isolate.hierarchies() + ["/sys/fs/cgroup/unified"]])
 
 
 def test_checkpoint_is_refused_clearly():

@@ -15,6 +15,7 @@ KEPT = ("busybox", "sleep", "600")
 class Watching:
     def __init__(self, child):
         self.child, self.events, self.rest = child, [], b""
+        contains(child.stderr.readline().decode(), "note: ")  # it has looked for the first time
         os.set_blocking(child.stdout.fileno(), False)
 
     def seen(self, action, inode, **attributes):

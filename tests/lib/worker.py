@@ -135,6 +135,7 @@ def main():
         isolate.prctl(isolate.PR_SET_CHILD_SUBREAPER, 1)
         return serve(False)
     isolate.die_with_parent()
+    isolate.set_signals(ignored=False, numbers=(32, 33))  # Python has its own wishes for the rest
     isolate.enter_world(sys.argv[2:], api.REPOSITORY)
     isolate.unshare(isolate.CLONE_NEWPID)
     child = os.fork()

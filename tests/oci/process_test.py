@@ -1,7 +1,9 @@
 """process.*: what the program finds of user, capabilities, limits, environment and scheduling. One row, one property."""
 import re
 
-from lib.bundle import CAPS
+from lib import isolate
+from lib.bundle import CAPS, run_bundle
+from lib.hull import equal
 from lib.oci_cases import BOTH, Case, agree, check
 
 
@@ -88,6 +90,16 @@ CASES = [
 
 def test_the_process_is_as_its_configuration_says():
     check(CASES)
+
+
+def test_signals_that_the_caller_ignores_are_reset():
+    real_time = range(32, 65)
+    isolate.set_signals(ignored=True, numbers=real_time)
+    try:
+        found = run_bundle(args=["/bin/grep", "SigIgn", "/proc/self/status"])
+    finally:
+        isolate.set_signals(ignored=False, numbers=real_time)
+    equal(found.out.split(), ["SigIgn:", NO_CAPS], "ignored")
 
 
 def test_crun_agrees():
