@@ -298,6 +298,13 @@ Result<> read(const Node& node, TimeOffset& t) {
   return Members(node).optional("secs", t.secs).optional("nanosecs", t.nanosecs).done();
 }
 
+Result<> read(const Node& node, MemoryPolicy& p) {
+  return Members(node).required("mode", p.mode).optional("nodes", p.nodes).optional("flags", p.flags).done();
+}
+
+struct NetDevice { std::string name; };
+Result<> read(const Node& node, NetDevice& d) { return Members(node).optional("name", d.name).done(); }
+
 struct Personality { std::optional<std::string> domain; std::vector<std::string> flags; };
 Result<> read(const Node& node, Personality& p) {
   return Members(node).required("domain", p.domain).optional("flags", p.flags).done();
@@ -305,13 +312,15 @@ Result<> read(const Node& node, Personality& p) {
 
 Result<> read(const Node& node, Linux& l) {
   Personality personality;
+  std::map<std::string, NetDevice> devices;
   TRY(Members(node).optional("uidMappings", l.uid_mappings).optional("gidMappings", l.gid_mappings)
           .optional("sysctl", l.sysctl).optional("resources", l.resources).optional("cgroupsPath", l.cgroups_path)
           .optional("namespaces", l.namespaces).optional("devices", l.devices).optional("seccomp", l.seccomp)
           .optional("rootfsPropagation", l.rootfs_propagation).optional("maskedPaths", l.masked_paths)
           .optional("readonlyPaths", l.readonly_paths).optional("mountLabel", l.mount_label)
           .optional("personality", personality).optional("timeOffsets", l.time_offsets)
-          .refused("intelRdt").refused("netDevices").refused("memoryPolicy").done());
+          .optional("memoryPolicy", l.memory_policy).optional("netDevices", devices).refused("intelRdt").done());
+  for (auto& [host, device] : devices) l.net_devices[host] = std::move(device.name);
   l.personality_domain = std::move(personality.domain);
   l.personality_flags = std::move(personality.flags);
   return {};

@@ -179,6 +179,11 @@ struct TimeOffset {
   uint32_t nanosecs = 0;
 };
 
+struct MemoryPolicy {
+  std::string mode, nodes;         // "MPOL_BIND", a list of nodes
+  std::vector<std::string> flags;  // "MPOL_F_STATIC_NODES"
+};
+
 struct Linux {
   std::vector<IdMapping> uid_mappings, gid_mappings;
   std::map<std::string, std::string> sysctl;
@@ -193,6 +198,8 @@ struct Linux {
   std::optional<std::string> personality_domain;
   std::vector<std::string> personality_flags;
   std::map<std::string, TimeOffset> time_offsets;  // "monotonic", "boottime"
+  std::optional<MemoryPolicy> memory_policy;
+  std::map<std::string, std::string> net_devices;  // the host's name to the container's, or "" for the same
 };
 
 struct Spec {

@@ -169,6 +169,24 @@ Result<> check_devices(const Spec& spec) {
   return {};
 }
 
+bool is_link_name(const std::string& name) {
+  constexpr size_t kLongest = 15;  // IFNAMSIZ
+  return !name.empty() && name.size() <= kLongest && name != "." && name != ".." && name.find_first_of("/: \t\n") == std::string::npos;
+}
+
+Result<> check_net_devices(const Spec& spec) {
+  if (spec.linux_.net_devices.empty()) return {};
+  bool network = std::any_of(spec.linux_.namespaces.begin(), spec.linux_.namespaces.end(), [](const Namespace& ns) { return ns.type == "network"; });
+  if (!network) return invalid("linux.netDevices: given without a network namespace");
+  std::set<std::string> seen;
+  for (const auto& [host, name] : spec.linux_.net_devices) {
+    const std::string& inside = name.empty() ? host : name;
+    if (!is_link_name(host) || !is_link_name(inside)) return invalid(format("linux.netDevices[\"{}\"]: is no name of a device", escape_controls(host)));
+    if (!seen.insert(inside).second) return invalid(format("linux.netDevices[\"{}\"].name: \"{}\" stands twice", host, inside));
+  }
+  return {};
+}
+
 Result<> check_rest(const Spec& spec) {
   const Linux& linux_ = spec.linux_;
   if (!linux_.mount_label.empty()) return unsupported("linux.mountLabel");
@@ -194,6 +212,7 @@ Result<> validate(const Spec& spec) {
   TRY(check_sysctl(spec));
   TRY(check_hooks(spec));
   TRY(check_devices(spec));
+  TRY(check_net_devices(spec));
   if (spec.linux_.resources) TRY(validate(*spec.linux_.resources));
   return check_rest(spec);
 }

@@ -254,6 +254,19 @@ object linux_object(const Linux& l) {
   object offsets;
   for (const auto& [clock, offset] : l.time_offsets) offsets[clock] = object{{"secs", offset.secs}, {"nanosecs", offset.nanosecs}};
   put_object(o, "timeOffsets", std::move(offsets));
+  if (l.memory_policy) {
+    object policy{{"mode", l.memory_policy->mode}};
+    put(policy, "nodes", l.memory_policy->nodes);
+    put_array(policy, "flags", strings(l.memory_policy->flags));
+    o["memoryPolicy"] = std::move(policy);
+  }
+  object net_devices;
+  for (const auto& [host, name] : l.net_devices) {
+    object device;
+    put(device, "name", name);
+    net_devices[host] = std::move(device);
+  }
+  put_object(o, "netDevices", std::move(net_devices));
   return o;
 }
 

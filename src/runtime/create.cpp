@@ -14,6 +14,8 @@
 #include "base/undo.h"
 #include "kernel/early_net.h"
 #include "kernel/host_facts.h"
+#include "kernel/namespaces.h"
+#include "kernel/net_move.h"
 #include "runtime/make.h"
 #include "runtime/runtime.h"
 #include "sandbox/launch.h"
@@ -174,6 +176,16 @@ Result<> limit(Making& m, const oci::Resources& resources) {
   return {};
 }
 
+// runtime-spec, linux.netDevices. What the kernel made (veth, dummy) ends with the namespace; hardware comes back to the host.
+Result<> move_devices(const Making& m, const sandbox::Launched& launched) {
+  if (m.spec.linux_.net_devices.empty()) return {};
+  launched.wait_namespaces();
+  Fd net_ns = TRY(kernel::open_ns(launched.pid(), kernel::NsKind::Net));
+  for (const auto& [host, name] : m.spec.linux_.net_devices)
+    TRY_CONTEXT(kernel::move_device(host, net_ns, name), format("linux.netDevices[\"{}\"]", host));
+  return {};
+}
+
 Result<> run_host_hooks(Making& m, sandbox::Launched& launched) {
   launched.wait_namespaces();
   TRY(launched.wait_ready());
@@ -189,6 +201,7 @@ Result<> complete(Making& m, sandbox::Launched& launched, const oci::Resources& 
   TRY(limit(m, limits));
   m.state.process = TRY(kernel::identify_process(launched.pid(), launched.pidfd()));
   TRY(write_state(m.home, m.state));
+  TRY(move_devices(m, launched));
   if (m.has_host_hooks()) TRY(run_host_hooks(m, launched));
   TRY(write_pid_file(m.options.pid_file, launched.pid()));
   return launched.go();

@@ -72,6 +72,7 @@ Result<> set_io(Entering& e) {
   e.io.target_pidfd = e.standing.pidfd.get();
   e.io.preserved = preserved_descriptors(e.options.preserve_fds);
   e.plan.preserved_fds = static_cast<int>(e.options.preserve_fds);
+  e.plan.memory_policy = e.spec.linux_.memory_policy;
   e.plan.personality = e.spec.linux_.personality_domain;
   e.plan.join_target = TRY(sandbox::differing_namespaces(e.standing.state.process.pid));
   e.plan.setgroups_refused = kernel::is_unprivileged() && (e.plan.join_target & CLONE_NEWUSER) != 0;

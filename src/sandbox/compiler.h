@@ -77,6 +77,7 @@ void append_hooks(LaunchPlan& plan, const std::vector<oci::Hook>& hooks, const c
 // plan_schedule.cpp: what a process begins with, before it is in any namespace of its own
 Result<> append_schedule(LaunchPlan& plan, const oci::Process& process);
 void append_personality(LaunchPlan& plan, const std::optional<std::string>& domain);
+Result<> append_memory_policy(LaunchPlan& plan, const std::optional<oci::MemoryPolicy>& policy);
 void append_label(LaunchPlan& plan, const oci::Process& process);
 Result<Step> affinity_step(const std::string& cpus);
 // plan_process.cpp: also exec's

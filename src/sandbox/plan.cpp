@@ -61,6 +61,7 @@ Result<> compile_entry(Compiler& c) {
   if (!c.options.cgroup_enter_files.empty()) c.add(StepKind::EnterCgroup, c.options.cgroup_enter_files);
   TRY(append_schedule(c.plan, c.spec.process));
   append_personality(c.plan, c.spec.linux_.personality_domain);
+  TRY(append_memory_policy(c.plan, c.spec.linux_.memory_policy));
   append_label(c.plan, c.spec.process);
   c.add(StepKind::NewSession);
   if (c.makes_new(NsKind::User) || c.root_comes_from_hull()) c.add(StepKind::WaitMaps);
@@ -125,6 +126,7 @@ Result<LaunchPlan> compile_exec_plan(const oci::Process& process, const ExecPlan
   if (affinity && !affinity->final_.empty()) plan.steps.push_back(TRY(affinity_step(affinity->final_)));
   TRY(append_schedule(plan, process));
   append_personality(plan, options.personality);
+  TRY(append_memory_policy(plan, options.memory_policy));
   append_label(plan, process);
   add(StepKind::NewSession);
   if ((options.join_target & CLONE_NEWUSER) != 0) add(StepKind::BecomeRoot);

@@ -94,6 +94,7 @@ struct ExecPlanOptions {
   int preserved_fds = 0;
   std::string listener_state;
   std::optional<std::string> personality;  // linux.personality.domain
+  std::optional<oci::MemoryPolicy> memory_policy;
 };
 // Compiles a further process inside a running container.
 Result<LaunchPlan> compile_exec_plan(const oci::Process& process, const ExecPlanOptions& options);

@@ -54,17 +54,39 @@ Result<uint64_t> io_priority(const oci::IoPriority& priority) {
 
 }  // namespace
 
-// "0-3,6" as the mask that sched_setaffinity(2) takes.
-Result<Step> affinity_step(const std::string& cpus) {
-  std::string mask(CPU_SETSIZE / 8, '\0');
-  for (const std::string& range : split(cpus, ',')) {
+namespace {
+
+// "0-3,6" as a mask of bits.
+Result<std::string> mask_of(const std::string& list, const char* field, uint64_t most) {
+  std::string mask((most + 8) / 8, '\0');
+  for (const std::string& range : split(list, ',')) {
     std::vector<std::string> ends = split(range, '-');
-    auto first = parse_uint(ends[0], 0, CPU_SETSIZE - 1), last = parse_uint(ends.back(), 0, CPU_SETSIZE - 1);
-    if (!first || !last || ends.size() > 2 || *first > *last)
-      return fail(ErrorKind::Invalid, format("process.execCPUAffinity: \"{}\" is no list of CPUs", escape_controls(cpus)));
-    for (uint64_t cpu = *first; cpu <= *last; ++cpu) mask[cpu / 8] = static_cast<char>(mask[cpu / 8] | 1 << (cpu % 8));
+    auto first = parse_uint(ends[0], 0, most), last = parse_uint(ends.back(), 0, most);
+    if (!first || !last || ends.size() > 2 || *first > *last) return fail(ErrorKind::Invalid, format("{}: \"{}\" is no list", field, escape_controls(list)));
+    for (uint64_t bit = *first; bit <= *last; ++bit) mask[bit / 8] = static_cast<char>(mask[bit / 8] | 1 << (bit % 8));
   }
-  return Step{StepKind::Affinity, {}, {std::move(mask)}};
+  return mask;
+}
+
+}  // namespace
+
+Result<Step> affinity_step(const std::string& cpus) {
+  return Step{StepKind::Affinity, {}, {TRY(mask_of(cpus, "process.execCPUAffinity", CPU_SETSIZE - 1))}};
+}
+
+// set_mempolicy(2)
+Result<> append_memory_policy(LaunchPlan& plan, const std::optional<oci::MemoryPolicy>& policy) {
+  static constexpr Name kModes[] = {{"MPOL_DEFAULT", 0}, {"MPOL_PREFERRED", 1}, {"MPOL_BIND", 2}, {"MPOL_INTERLEAVE", 3},
+                                    {"MPOL_LOCAL", 4}, {"MPOL_PREFERRED_MANY", 5}, {"MPOL_WEIGHTED_INTERLEAVE", 6}};
+  static constexpr Name kFlags[] = {{"MPOL_F_NUMA_BALANCING", 1 << 13}, {"MPOL_F_RELATIVE_NODES", 1 << 14}, {"MPOL_F_STATIC_NODES", 1 << 15}};
+  constexpr uint64_t kMostNodes = 1023;
+  if (!policy) return {};
+  uint64_t mode = TRY(value_of(policy->mode, kModes, "linux.memoryPolicy.mode"));
+  for (const std::string& flag : policy->flags) mode |= TRY(value_of(flag, kFlags, "linux.memoryPolicy.flags"));
+  std::string nodes;
+  if (!policy->nodes.empty()) nodes = TRY(mask_of(policy->nodes, "linux.memoryPolicy.nodes", kMostNodes));
+  plan.steps.push_back({StepKind::MemoryPolicy, {mode}, {std::move(nodes)}});
+  return {};
 }
 
 Result<> append_schedule(LaunchPlan& plan, const oci::Process& process) {

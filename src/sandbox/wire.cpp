@@ -44,7 +44,7 @@ const char* step_name(StepKind kind) {
       "loopback up", "mount propagation", "detach mounts", "root file system", "root overlay", "mount", "bind mount", "mount cgroups",
       "make device", "bind device", "make link", "make directory", "write file", "console", "mask paths",
       "read-only paths", "remount", "wait for hooks", "hook", "pivot root", "hostname", "domainname", "sysctl", "rlimit", "oom score", "new keyring",
-      "scheduler", "io priority", "cpu affinity", "security label", "label", "umask", "personality", "user", "bounding capabilities", "capabilities", "no_new_privs", "seccomp", "working directory",
+      "scheduler", "io priority", "cpu affinity", "memory policy", "security label", "label", "umask", "personality", "user", "bounding capabilities", "capabilities", "no_new_privs", "seccomp", "working directory",
       "stay as pid 1", "wait for release", "wait for start", "hold", "exec"};
   static_assert(std::size(kNames) == static_cast<size_t>(StepKind::Count));
   return kNames[static_cast<size_t>(kind)];

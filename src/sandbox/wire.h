@@ -61,6 +61,7 @@ enum class StepKind : uint32_t {
   Scheduler,       // texts[0]: struct sched_attr
   IoPriority,      // n0: the class and priority of ioprio_set(2)
   Affinity,        // texts[0]: the CPU mask
+  MemoryPolicy,    // n0: mode and flags of set_mempolicy(2); texts[0]: the node mask
   OpenLabel,       // texts: file of /proc/self/attr
   Label,           // texts: what is written there
   Umask,           // n0

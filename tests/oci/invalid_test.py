@@ -202,8 +202,15 @@ INVALID = [
     (linux(personality={"domain": "LINUX", "flags": ["X"]}), "linux.personality.flags: hull cannot apply it"),
     (linux(mountLabel="a:b:c"), "linux.mountLabel: hull cannot apply it; remove it"),
     (linux(intelRdt={"closID": "x"}), "linux.intelRdt: not supported; remove it"),
-    (linux(netDevices={"eth0": {}}), "linux.netDevices: not supported; remove it"),
-    (linux(memoryPolicy={"mode": "MPOL_BIND"}), "linux.memoryPolicy: not supported; remove it"),
+    (linux(netDevices={"no such": {}}), 'linux.netDevices["no such"]: is no name of a device'),
+    (linux(netDevices={"a": {"name": "x/y"}}), 'linux.netDevices["a"]: is no name of a device'),
+    (linux(netDevices={"a": {"name": "x"}, "x": {}}), 'linux.netDevices["x"].name: "x" stands twice'),
+    (linux(netDevices={"missing0": {}}), 'linux.netDevices["missing0"]: there is no network device missing0'),
+    (linux(memoryPolicy={"mode": "BIND"}), 'linux.memoryPolicy.mode: unknown "BIND"'),
+    (linux(memoryPolicy={"mode": "MPOL_BIND", "nodes": "x"}), 'linux.memoryPolicy.nodes: "x" is no list'),
+    (linux(memoryPolicy={"mode": "MPOL_BIND"}), "linux.memoryPolicy"),
+    (linux(memoryPolicy={"mode": "MPOL_BIND", "nodes": "900"}), "linux.memoryPolicy"),
+    (linux(memoryPolicy={"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_X"]}), 'linux.memoryPolicy.flags: unknown "MPOL_F_X"'),
 ]
 
 

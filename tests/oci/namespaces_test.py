@@ -2,12 +2,27 @@
 import contextlib
 import os
 import re
+import subprocess
 
 from lib.bundle import container, oci
 from lib.hull import background, check as claim, equal, eventually, namespace_of
 from lib.oci_cases import BOTH, Case, agree, check
 
 KINDS = {"pid": "pid", "network": "net", "ipc": "ipc", "uts": "uts", "mount": "mnt", "cgroup": "cgroup", "user": "user", "time": "time"}
+
+
+def device(name, *addresses):
+    def make():
+        subprocess.run(["ip", "link", "add", name, "type", "veth", "peer", "name", f"{name}p"], check=True)
+        for address in addresses:
+            subprocess.run(["ip", "address", "add", address, "dev", name], check=True)
+        return {}
+    return make
+
+
+def remove_devices():
+    for name in ("moved0", "moved1"):  # a peer that leaves them where they are
+        subprocess.run(["ip", "link", "delete", name], check=False, stderr=subprocess.DEVNULL)
 
 
 def without(kind):
@@ -50,6 +65,10 @@ CASES = [
     Case("capabilities in a user namespace count inside", "hostname inner && hostname", "inner", new("user", **MAPS),
          lambda c: [c["process"]["capabilities"][kind].append("CAP_SYS_ADMIN") for kind in ("bounding", "effective", "permitted")] and None),
     Case("loopback is up", "ip link show lo | grep -c -E 'UP|LOWER_UP'", "1"),
+    Case("a device of the host's moves in with its addresses", "ip -o address show dev moved0 | grep -o -E '10.9.8.7/24|fd09::7/64'; ip link show moved0 | grep -c ,UP",
+         "10.9.8.7/24\nfd09::7/64\n1", {"linux": {"netDevices": {"moved0": {}}}}, prepare=device("moved0", "10.9.8.7/24", "fd09::7/64"), unlike=BOTH),
+    Case("a device moves in under another name", "ls /proc/sys/net/ipv4/conf | grep -v -E 'all|default|lo'", "inside0",
+         {"linux": {"netDevices": {"moved1": {"name": "inside0"}}}}, prepare=device("moved1"), unlike=BOTH),
     Case("only loopback is in a new network namespace", "ls /proc/sys/net/ipv4/conf | grep -v -E 'all|default'", "lo"),
     Case("hostname", "hostname; cat /proc/sys/kernel/hostname", "given.example\ngiven.example", {"hostname": "given.example"}),
     Case("no hostname", "hostname", os.uname().nodename, {"hostname": None}),
@@ -70,10 +89,12 @@ def test_namespaces_are_as_the_configuration_says():
 
 def test_crun_agrees():
     agree("crun", CASES)
+    remove_devices()
 
 
 def test_runc_agrees():
     agree("runc", CASES)
+    remove_devices()
 
 
 @contextlib.contextmanager

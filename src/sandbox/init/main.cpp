@@ -35,7 +35,7 @@ constexpr StepFunction kSteps[] = {
     set_propagation, detach_mounts,    root_bind,        root_overlay,   mount_fs,       mount_bind,     mount_cgroup1,  make_node,
     bind_node,       make_link,        make_dir,       write_file,     open_console,   mask_paths,     readonly_paths,
     remount,         wait_hooks,       run_hook,         pivot,            set_hostname,   set_domainname, write_sysctl,   set_rlimit,     set_oom_score_adj,
-    new_keyring,     set_scheduler,    set_io_priority, set_affinity,   open_label,     set_label,
+    new_keyring,     set_scheduler,    set_io_priority, set_affinity,   set_memory_policy, open_label,     set_label,
     set_umask,        set_personality, set_user,      drop_bounding,  set_caps,       no_new_privs,
     load_seccomp,    change_directory, stay_as_reaper, wait_go,
     wait_start,       hold,             execute,

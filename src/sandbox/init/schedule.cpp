@@ -26,6 +26,14 @@ int set_affinity(const StepView& step) {
   return 0;
 }
 
+int set_memory_policy(const StepView& step) {
+  constexpr unsigned long kBitsPerByte = 8;
+  const void* mask = step.text_size(0) != 0 ? step.text(0) : nullptr;
+  if (syscall(SYS_set_mempolicy, static_cast<int>(step.number(0)), mask, step.text_size(0) * kBitsPerByte) != 0)
+    return fail("set_mempolicy", "linux.memoryPolicy");
+  return 0;
+}
+
 // Opened while /proc is the host's, or for exec checked to be a procfs: what is mounted in its place could swallow the
 // label (CVE-2019-16884). The kernel takes a write only from the memory image that opened the file.
 int open_label(const StepView& step) {

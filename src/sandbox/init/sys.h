@@ -71,7 +71,7 @@ int mount_cgroup1(const StepView&), make_node(const StepView&), bind_node(const 
 int make_dir(const StepView&), write_file(const StepView&), open_console(const StepView&), mask_paths(const StepView&);
 int readonly_paths(const StepView&), remount(const StepView&), pivot(const StepView&);
 int wait_hooks(const StepView&), run_hook(const StepView&);
-int set_scheduler(const StepView&), set_io_priority(const StepView&), set_affinity(const StepView&);
+int set_scheduler(const StepView&), set_io_priority(const StepView&), set_affinity(const StepView&), set_memory_policy(const StepView&);
 int open_label(const StepView&), set_label(const StepView&);
 int set_hostname(const StepView&), set_domainname(const StepView&), write_sysctl(const StepView&);
 int set_rlimit(const StepView&), set_oom_score_adj(const StepView&), new_keyring(const StepView&);
