@@ -5,6 +5,7 @@
 #include "cli/oci.h"
 #include "kernel/capabilities.h"
 #include "kernel/namespaces.h"
+#include "runtime/process.h"
 
 namespace hull::cli {
 namespace {

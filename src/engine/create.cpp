@@ -70,14 +70,14 @@ Result<std::string> describe_start(const Layout& layout, const Draft& draft, boo
     std::string snapshot = layout.root + "/snapshots/" + record.id;
     root.overlay = sandbox::OverlayRoot{draft.image->lower_dirs, "", "", record.config.rm};
     Prepared prepared = TRY(prepare_start(layout, record, root, {24, 80, false}));
-    prepared.options.overlay->upper = snapshot + "/upper";
-    prepared.options.overlay->work = snapshot + "/work";
-    TRY(compile(prepared));
-    return teach ? sandbox::teach_script(prepared.plan) : sandbox::plan_text(prepared.plan);
+    prepared.container.options.overlay->upper = snapshot + "/upper";
+    prepared.container.options.overlay->work = snapshot + "/work";
+    TRY(runtime::compile(prepared.container));
+    return teach ? sandbox::teach_script(prepared.container.plan) : sandbox::plan_text(prepared.container.plan);
   }
   Prepared prepared = TRY(prepare_start(layout, record, root, {24, 80, false}));
-  TRY(compile(prepared));
-  return teach ? sandbox::teach_script(prepared.plan) : sandbox::plan_text(prepared.plan);
+  TRY(runtime::compile(prepared.container));
+  return teach ? sandbox::teach_script(prepared.container.plan) : sandbox::plan_text(prepared.container.plan);
 }
 
 }  // namespace hull::engine

@@ -15,8 +15,6 @@
 #include "engine/names.h"
 #include "engine/state.h"
 #include "kernel/host_facts.h"
-#include "kernel/seccomp.h"
-#include "kernel/seccomp_default.h"
 
 namespace hull::engine {
 namespace {
@@ -92,23 +90,6 @@ Result<> connect_streams(const ExecOptions& options, ExecIo& io) {
   return {};
 }
 
-// The container's cgroups, as descriptors: once inside, their paths are out of sight.
-struct CgroupWay {
-  std::unique_ptr<kernel::Cgroup> group;
-  std::vector<Fd> files;
-  int into = -1;
-};
-
-Result<CgroupWay> find_cgroup(const Record& record) {
-  CgroupWay way;
-  if (host_cgroups() == nullptr) return way;
-  way.group = TRY(host_cgroups()->find(cgroup_path(record)));
-  kernel::CgroupEntry entry = way.group->entry();
-  way.into = entry.into;
-  for (const std::string& file : entry.files) way.files.push_back(TRY(open_file(file, O_WRONLY)));
-  return way;
-}
-
 // KERNEL: a pid namespace ends only when all its processes are reaped, and one whose parent is outside waits for that
 // parent; zap_pid_ns_processes. So what outlives `hull exec -d` gets a shim as its parent, which does nothing but reap.
 Result<sandbox::ParentProgram> reaping_parent(const Record& record) {
@@ -126,18 +107,15 @@ void tell_exec(const Layout& layout, const Record& record, const std::string& ex
   append_events(layout, events);
 }
 
-Result<sandbox::LaunchPlan> plan_exec(const Target& target, const ExecOptions& options, size_t cgroup_files) {
-  oci::Process process = TRY(exec_process(target, options));
-  sandbox::ExecPlanOptions plan_options;
-  plan_options.join_target = TRY(sandbox::differing_namespaces(target.standing.state.pid));
-  plan_options.cgroup_file_count = cgroup_files;
-  plan_options.setgroups_refused = kernel::is_unprivileged() && (plan_options.join_target & CLONE_NEWUSER) != 0;
+Result<> aim(runtime::Entry& entry, const Target& target, const ExecOptions& options) {
+  TRY(runtime::aim(entry, target.standing.state.pid, target.standing.pidfd, host_cgroups() != nullptr ? cgroup_path(target.record) : ""));
   if (!options.privileged) {
     auto [filter, flags] = TRY(container_seccomp(target.record));
-    plan_options.seccomp_filter = std::move(filter);
-    plan_options.seccomp_flags = flags;
+    entry.options.seccomp_filter = std::move(filter);
+    entry.options.seccomp_flags = flags;
   }
-  return sandbox::compile_exec_plan(process, plan_options);
+  if (options.detach) entry.io.parent = TRY(reaping_parent(target.record));
+  return {};
 }
 
 }  // namespace
@@ -146,20 +124,16 @@ Result<Outcome> Engine::exec(std::string_view container, const ExecOptions& opti
   Layout layout{root_, run_};
   TRY(DetachKeys::parse(options.detach_keys));
   Target target = TRY(find_target(layout, container));
-  CgroupWay way = TRY(find_cgroup(target.record));
-  sandbox::LaunchPlan plan = TRY(plan_exec(target, options, way.files.size()));
+  runtime::Entry entry;
+  TRY(aim(entry, target, options));
   ExecIo io;
   TRY(connect_streams(options, io));
-  sandbox::LaunchIo launch_io;
-  launch_io.stdin_fd = io.container_in.get();
-  launch_io.stdout_fd = io.container_out.get();
-  launch_io.stderr_fd = io.container_err.get();
-  launch_io.console_fd = io.console.get();
-  launch_io.target_pidfd = target.standing.pidfd.get();
-  launch_io.cgroup_fd = way.into;
-  for (const Fd& file : way.files) launch_io.cgroup_files.push_back(file.get());
-  if (options.detach) launch_io.parent = TRY(reaping_parent(target.record));
-  auto launched = TRY(sandbox::launch(plan, launch_io));
+  entry.io.stdin_fd = io.container_in.get();
+  entry.io.stdout_fd = io.container_out.get();
+  entry.io.stderr_fd = io.container_err.get();
+  entry.io.console_fd = io.console.get();
+  oci::Process process = TRY(exec_process(target, options));
+  auto launched = TRY(runtime::enter(entry, process));
   io.container_in.reset(), io.container_out.reset(), io.container_err.reset(), io.console.reset();
   Outcome outcome;
   outcome.id = target.record.id;

@@ -9,7 +9,6 @@
 
 #include <cerrno>
 
-#include <utility>
 
 #include "base/text.h"
 #include "base/undo.h"
@@ -38,21 +37,6 @@ Result<> prepare_bind_sources(const ContainerConfig& config) {
     TRY_CONTEXT(make_directories(mount.source, 0755), "make the source of a volume");
   }
   return {};
-}
-
-// ---- the cgroup
-
-// `kept`: the root of the cgroup namespace that is joined again.
-Result<std::unique_ptr<kernel::Cgroup>> make_cgroup(const std::string& path, bool kept) {
-  kernel::Cgroups* cgroups = host_cgroups();
-  if (cgroups == nullptr) return nullptr;  // a host without cgroups: nothing limits, and nothing is shared
-  if (kept) return cgroups->find(path);
-  auto group = cgroups->create(path);
-  if (!group && group.error().kind() == ErrorKind::Exists) {
-    TRY(cgroups->remove(path));  // left by a start that was killed
-    group = cgroups->create(path);
-  }
-  return group;
 }
 
 // ---- streams between the container, its shim and us
@@ -193,16 +177,17 @@ Result<Prepared> prepare_start(const Layout& layout, const Record& record, const
   prepared.facts = TRY(gather_facts(layout, record, root.layers(), what.act));
   prepared.facts.oci.rows = what.rows;
   prepared.facts.oci.columns = what.columns;
-  prepared.spec = TRY(to_oci(record, prepared.facts.oci));
-  prepared.options.overlay = root.overlay;
-  prepared.options.mount_point = layout.mount_point();
-  prepared.options.reaper = record.config.init;
-  prepared.options.kept_namespaces = prepared.facts.namespaces.own;
-  prepared.options.owned_namespaces = prepared.facts.owned_namespaces;
-  prepared.options.report_ready = prepared.facts.namespaces.keep != 0;
+  prepared.container.spec = TRY(to_oci(record, prepared.facts.oci));
+  sandbox::PlanOptions& options = prepared.container.options;
+  options.overlay = root.overlay;
+  options.mount_point = layout.mount_point();
+  options.reaper = record.config.init;
+  options.kept_namespaces = prepared.facts.namespaces.own;
+  options.owned_namespaces = prepared.facts.owned_namespaces;
+  options.report_ready = prepared.facts.namespaces.keep != 0;
   auto [filter, flags] = TRY(container_seccomp(record));
-  prepared.options.seccomp_filter = std::move(filter);
-  prepared.options.seccomp_flags = flags;
+  options.seccomp_filter = std::move(filter);
+  options.seccomp_flags = flags;
   return prepared;
 }
 
@@ -227,11 +212,6 @@ Result<SeccompProgram> container_seccomp(const Record& record) {
   return SeccompProgram{std::move(filter.program), filter.flags};
 }
 
-Result<> compile(Prepared& prepared) {
-  prepared.plan = TRY(sandbox::compile_plan(prepared.spec, kernel::host_facts(), prepared.options));
-  return {};
-}
-
 // What a kill at each point leaves: the intent alone; intent and cgroup; a process that dies of its closed control
 // socket before it execs, under a shim that records its end. All are settled by name.
 Result<Started> start_container(const Layout& layout, const Record& record, Prepared& prepared, const StartIo& io) {
@@ -239,15 +219,15 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
   std::string shared = namespaces.net_target ? Records(layout).directory(*namespaces.net_target) : "";
   TRY(write_managed_files(layout.record_directory(record.id, record.config.rm), record, shared));
   bool kept_group = (namespaces.own & CLONE_NEWCGROUP) != 0;
-  auto group = TRY(make_cgroup(prepared.spec.linux_.cgroups_path, kept_group));
+  runtime::Container& container = prepared.container;
   Undo undo;
-  if (!kept_group) undo.add([&] { if (group) (void)host_cgroups()->remove(group->path()); });
-  uint64_t oom_kills = group && kept_group ? oom_kills_of(*group) : 0;
-  kernel::CgroupEntry entry = group ? group->entry() : kernel::CgroupEntry{};
-  prepared.options.cgroup_enter_files = entry.files;
-  bool early = io.early_net != nullptr && *io.early_net && makes_net_here(record.config, namespaces);
-  prepared.options.net_made_ahead = early;
-  TRY(compile(prepared));
+  if (host_cgroups() != nullptr) {
+    auto old = kept_group ? runtime::OldGroup::Join : runtime::OldGroup::Replace;
+    TRY(runtime::claim_group(container, container.spec.linux_.cgroups_path, old, undo));
+  }
+  uint64_t oom_kills = container.group && kept_group ? oom_kills_of(*container.group) : 0;
+  if (makes_net_here(record.config, namespaces)) container.early_net = io.early_net;
+  TRY(runtime::compile(container));
 
   Wires wires;
   TRY(connect_streams(record.config, wires));
@@ -257,26 +237,15 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
   launch_io.stdout_fd = wires.container_out.get();
   launch_io.stderr_fd = wires.container_err.get();
   launch_io.console_fd = wires.console.get();
-  Fd net_ns = early ? TRY(io.early_net->finish()) : Fd();
-  launch_io.net_ns_fd = net_ns.get();
-  launch_io.cgroup_fd = entry.into;
   launch_io.trace = io.trace;
   launch_io.parent = TRY(shim_program(layout, record, wires, io));
   Started started;
-  // v1 empties the list of devices before it is filled, and hull-init makes nodes meanwhile: so these come first.
-  oci::Resources devices, limits;
-  if (group) {
-    limits = *prepared.spec.linux_.resources;
-    devices.devices = std::exchange(limits.devices, {});
-    TRY(group->apply(devices));
-  }
-  auto launched = TRY(sandbox::launch(prepared.plan, launch_io));
+  auto launched = TRY(runtime::launch(container, launch_io));
   started.shim = std::move(wires.primary);
   started.shim_pid = launched.parent_pid();
   wires = Wires();  // the container's and the shim's ends: theirs alone from here on
   Result<> released = check_targets(prepared.facts);
-  // The limits are set while hull-init builds the mounts: before it is released there is nothing to limit but itself.
-  if (released && group) released = group->apply(limits);
+  if (released) released = runtime::limit(container);
   launched.wait_namespaces();
   if (released) released = note_running(layout, record, launched, oom_kills);
   std::vector<ns::NamedFd> kept;

@@ -1,5 +1,5 @@
-// Starts a container that has a record: gathers facts, compiles the plan, makes the cgroup, launches under hull-shim,
-// and writes down who runs before it is released. What happens after that is attach's business.
+// Starts a container that has a record: gathers facts, has the runtime room launch it under hull-shim, and writes
+// down who runs before it is released. What happens after that is attach's business.
 #pragma once
 
 #include <optional>
@@ -7,18 +7,14 @@
 #include <vector>
 
 #include "engine/facts.h"
-#include "kernel/early_net.h"
-#include "sandbox/launch.h"
-#include "sandbox/plan.h"
+#include "runtime/process.h"
 
 namespace hull::engine {
 
 // Everything decided, nothing done yet.
 struct Prepared {
   StartFacts facts;
-  oci::Spec spec;
-  sandbox::PlanOptions options;
-  sandbox::LaunchPlan plan;  // after compile()
+  runtime::Container container;
   bool command_failed = false;  // after a failed start: the container's own command was at fault
 };
 
@@ -34,8 +30,6 @@ struct StartFor {
   bool act = true;                 // false: --dry-run, nothing is touched
 };
 Result<Prepared> prepare_start(const Layout& layout, const Record& record, const Root& root, const StartFor& what);
-
-Result<> compile(Prepared& prepared);
 
 // The filter of a container's processes, for start and exec alike; empty with --privileged or when unconfined.
 struct SeccompProgram {

@@ -197,7 +197,7 @@ Result<Outcome> Engine::run(const ContainerConfig& config, const RunOptions& opt
   tell_start(layout, record, *prepared, true, !config.detach);
   created.reset();  // the lock: others may look now
   TRY(after_start(layout, record));
-  if (options.trace && options.on_trace) options.on_trace(sandbox::trace_text(prepared->plan, started->trace));
+  if (options.trace && options.on_trace) options.on_trace(sandbox::trace_text(prepared->container.plan, started->trace));
   if (config.detach) return outcome;
   return stay(layout, record, *started, attach, std::move(outcome));
 }

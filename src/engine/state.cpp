@@ -9,6 +9,7 @@
 #include "engine/sharing.h"
 #include "image/store.h"
 #include "kernel/host_facts.h"
+#include "runtime/process.h"
 
 namespace hull::engine {
 namespace {
@@ -104,12 +105,8 @@ Result<> end_cgroup(const Record& record, std::optional<uint64_t> oom_kills_befo
 }  // namespace
 
 kernel::Cgroups* host_cgroups() {
-  static std::unique_ptr<kernel::Cgroups> cgroups = [] {
-    // An ordinary user has none that he may write to: his containers go without, as on a host without cgroups.
-    auto opened = kernel::is_unprivileged() ? fail(ErrorKind::Denied, "") : kernel::Cgroups::open();
-    return opened ? std::move(*opened) : nullptr;
-  }();
-  return cgroups.get();
+  // An ordinary user has none that he may write to: his containers go without, as on a host without cgroups.
+  return kernel::is_unprivileged() ? nullptr : runtime::cgroups();
 }
 
 Standing stand(const Layout& layout, const Place& place) {

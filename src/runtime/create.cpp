@@ -1,6 +1,5 @@
 // create and start.
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -8,7 +7,6 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <utility>
 
 #include "base/text.h"
 #include "base/undo.h"
@@ -17,8 +15,8 @@
 #include "kernel/namespaces.h"
 #include "kernel/net_move.h"
 #include "runtime/make.h"
+#include "runtime/process.h"
 #include "runtime/runtime.h"
-#include "sandbox/launch.h"
 
 namespace hull::runtime {
 namespace {
@@ -43,15 +41,14 @@ Result<std::string> absolute(const std::string& path) {
 struct Making {
   const CreateOptions& options;
   Home home;
-  oci::Spec spec;
+  Container container;
   State state;
-  std::unique_ptr<kernel::Cgroup> group;
-  sandbox::PlanOptions plan_options;
-  sandbox::LaunchPlan plan;
   std::string text;  // of config.json
   std::optional<kernel::EarlyNet> early_net;
 
-  bool has_host_hooks() const { return !spec.hooks.prestart.empty() || !spec.hooks.create_runtime.empty(); }
+  oci::Spec& spec() { return container.spec; }
+  const oci::Spec& spec() const { return container.spec; }
+  bool has_host_hooks() const { return !spec().hooks.prestart.empty() || !spec().hooks.create_runtime.empty(); }
 };
 
 bool is_bind(const oci::Mount& mount) {
@@ -62,9 +59,9 @@ bool is_bind(const oci::Mount& mount) {
 
 // Paths of the specification that are relative to the bundle or to the container's root.
 Result<> make_absolute(Making& m) {
-  std::string& root = m.spec.root.path;
+  std::string& root = m.spec().root.path;
   root = TRY_CONTEXT(absolute(root.starts_with('/') ? root : m.state.bundle + "/" + root), "root.path");
-  for (oci::Mount& mount : m.spec.mounts) {
+  for (oci::Mount& mount : m.spec().mounts) {
     if (!mount.destination.starts_with('/')) mount.destination = "/" + mount.destination;
     if (is_bind(mount) && !mount.source.empty() && !mount.source.starts_with('/')) mount.source = m.state.bundle + "/" + mount.source;
   }
@@ -82,25 +79,32 @@ kernel::EarlyNet begin_net(const oci::Spec& spec) {
   return makes_net && !own_user && !kernel::is_unprivileged() ? kernel::EarlyNet::start() : kernel::EarlyNet();
 }
 
+void settle_limits(Making& m) {
+  oci::Resources& resources = m.spec().linux_.resources ? *m.spec().linux_.resources : m.spec().linux_.resources.emplace();
+  allow_default_devices(resources);
+  drop_zeros(resources);
+}
+
 Result<> read_bundle(Making& m) {
   m.home = TRY(home_of(m.options.root, m.options.id));
   TRY(kernel::open_pidfd(::getpid()));  // every later command needs it, so a kernel without is told before anything is made
   if (path_exists(m.home.directory)) return fail(ErrorKind::Exists, format("container with id exists: \"{}\"", m.options.id));
   m.state.bundle = TRY_CONTEXT(absolute(m.options.bundle), "--bundle");
   m.text = TRY(read_file(m.state.bundle + "/config.json"));
-  m.spec = TRY(parse_config(m.text));
-  m.early_net.emplace(begin_net(m.spec));
-  TRY(adapt_process(m.spec.process, m.options.warn));
+  m.spec() = TRY(parse_config(m.text));
+  m.container.early_net = &m.early_net.emplace(begin_net(m.spec()));
+  settle_limits(m);
+  TRY(adapt_process(m.spec().process, m.options.warn));
   TRY(make_absolute(m));
-  TRY(check_console(m.spec.process, m.options.console_socket, m.options.console_fd));
-  for (const std::string& entry : m.options.extra_environment) m.spec.process.env.push_back(entry);
+  TRY(check_console(m.spec().process, m.options.console_socket, m.options.console_fd));
+  for (const std::string& entry : m.options.extra_environment) m.spec().process.env.push_back(entry);
   m.state.oci_version = kOciVersion;
   m.state.id = m.options.id;
-  m.state.rootfs = m.spec.root.path;
+  m.state.rootfs = m.spec().root.path;
   m.state.created = now_text();
   m.state.boot = kernel::boot_id();
-  m.state.annotations = m.spec.annotations;
-  m.state.cgroup = m.spec.linux_.cgroups_path.empty() ? "/" + m.options.id : m.spec.linux_.cgroups_path;
+  m.state.annotations = m.spec().annotations;
+  m.state.cgroup = m.spec().linux_.cgroups_path.empty() ? "/" + m.options.id : m.spec().linux_.cgroups_path;
   if (!m.state.cgroup.starts_with('/')) m.state.cgroup.insert(0, "/");
   return {};
 }
@@ -123,36 +127,26 @@ Result<> claim_directory(Making& m, Undo& undo) {
 
 // An ordinary user whom nobody gave a part of the hierarchies has no group, and so no limits.
 bool goes_without_group(const Making& m, const Error& error) {
-  auto limits = kernel::cgroup_v1_writes(m.spec.linux_.resources.value_or(oci::Resources{}));
+  auto limits = kernel::cgroup_v1_writes(m.spec().linux_.resources.value_or(oci::Resources{}));
   bool refused = error.errno_value() == EACCES || error.errno_value() == EPERM || error.errno_value() == EROFS;
   return refused && limits && limits->empty() && (kernel::is_unprivileged() || kernel::host_facts().in_user_namespace);
 }
 
-// An existing group is taken when nothing runs in it, as runc does; it is removed with the container.
 Result<> claim_cgroup(Making& m, Undo& undo) {
-  if (cgroups() == nullptr) return {};
-  auto group = cgroups()->create(m.state.cgroup);
-  if (!group && group.error().kind() == ErrorKind::Exists) {
-    group = cgroups()->find(m.state.cgroup);
-    if (group && !TRY((*group)->empty())) return fail(ErrorKind::Exists, format("linux.cgroupsPath: {}: is in use", m.state.cgroup));
-  }
-  if (!group && goes_without_group(m, group.error())) {
-    m.state.cgroup.clear();
-    return {};
-  }
-  m.group = TRY(std::move(group));
-  undo.add([&m] { (void)cgroups()->remove(m.state.cgroup); });
+  auto claimed = claim_group(m.container, m.state.cgroup, OldGroup::Take, undo);
+  if (claimed || !goes_without_group(m, claimed.error())) return claimed;
+  m.state.cgroup.clear();
   return {};
 }
 
-Result<> compile(Making& m) {
-  Filter filter = TRY(seccomp_of(m.spec));
+Result<> plan(Making& m) {
+  Filter filter = TRY(seccomp_of(m.spec()));
   Standing creating{m.state, "creating", Fd()}, created{m.state, "created", Fd()};
-  sandbox::PlanOptions& options = m.plan_options;
+  sandbox::PlanOptions& options = m.container.options;
   options.mount_point = m.home.file("root");
   options.seccomp_filter = std::move(filter.program);
   options.seccomp_flags = filter.flags;
-  if (filter.notifies) options.listener_state = listener_state(m.spec, creating);
+  if (filter.notifies) options.listener_state = listener_state(m.spec(), creating);
   options.new_keyring = !m.options.no_new_keyring;
   options.no_pivot = m.options.no_pivot;
   options.set_joined_names = true;
@@ -161,27 +155,17 @@ Result<> compile(Making& m) {
   options.hook_state = state_text_for_hooks(creating);
   options.start_hook_state = state_text_for_hooks(created);
   options.wait_start = true;
-  options.net_made_ahead = static_cast<bool>(*m.early_net);
-  if (m.group) {
-    options.cgroup_enter_files = m.group->entry().files;
-    options.cgroup_path = m.state.cgroup;
-  }
-  m.plan = TRY_CONTEXT(sandbox::compile_plan(m.spec, kernel::host_facts(), options), "config.json");
-  return {};
-}
-
-Result<> limit(Making& m, const oci::Resources& resources) {
-  if (!m.group) return {};
-  TRY_CONTEXT(m.group->apply(resources), "linux.resources");
+  if (m.container.group) options.cgroup_path = m.state.cgroup;
+  TRY_CONTEXT(compile(m.container), "config.json");
   return {};
 }
 
 // runtime-spec, linux.netDevices. What the kernel made (veth, dummy) ends with the namespace; hardware comes back to the host.
 Result<> move_devices(const Making& m, const sandbox::Launched& launched) {
-  if (m.spec.linux_.net_devices.empty()) return {};
+  if (m.spec().linux_.net_devices.empty()) return {};
   launched.wait_namespaces();
   Fd net_ns = TRY(kernel::open_ns(launched.pid(), kernel::NsKind::Net));
-  for (const auto& [host, name] : m.spec.linux_.net_devices)
+  for (const auto& [host, name] : m.spec().linux_.net_devices)
     TRY_CONTEXT(kernel::move_device(host, net_ns, name), format("linux.netDevices[\"{}\"]", host));
   return {};
 }
@@ -191,14 +175,14 @@ Result<> run_host_hooks(Making& m, sandbox::Launched& launched) {
   TRY(launched.wait_ready());
   Standing standing{m.state, "creating", TRY(launched.pidfd().duplicate())};
   std::string text = json::to_text(state_json(standing, false));
-  TRY(run_hooks(m.spec.hooks.prestart, "prestart", text, m.state.bundle));
-  TRY(run_hooks(m.spec.hooks.create_runtime, "createRuntime", text, m.state.bundle));
+  TRY(run_hooks(m.spec().hooks.prestart, "prestart", text, m.state.bundle));
+  TRY(run_hooks(m.spec().hooks.create_runtime, "createRuntime", text, m.state.bundle));
   return launched.hooks_done();
 }
 
 // Between the namespaces' making and the release: limits, the pid on disk, hooks.
-Result<> complete(Making& m, sandbox::Launched& launched, const oci::Resources& limits) {
-  TRY(limit(m, limits));
+Result<> complete(Making& m, sandbox::Launched& launched) {
+  TRY_CONTEXT(limit(m.container), "linux.resources");
   m.state.process = TRY(kernel::identify_process(launched.pid(), launched.pidfd()));
   TRY(write_state(m.home, m.state));
   TRY(move_devices(m, launched));
@@ -209,7 +193,7 @@ Result<> complete(Making& m, sandbox::Launched& launched, const oci::Resources& 
 
 // What the process gets of descriptors beside its streams; they live until it is made.
 struct Passing {
-  Fd start, console, listener, net;
+  Fd start, console, listener;
   sandbox::LaunchIo io;
 };
 
@@ -218,43 +202,28 @@ Result<> prepare_passing(Making& m, Passing& passing) {
   if (::mkfifo(fifo.c_str(), 0600) != 0) return fail_errno("mkfifo", fifo);
   passing.start = TRY(open_file(fifo, O_RDWR));
   if (!m.options.console_socket.empty()) passing.console = TRY(connect_socket(m.options.console_socket, "--console-socket"));
-  if (!m.plan_options.listener_state.empty())
-    passing.listener = TRY(connect_socket(m.spec.linux_.seccomp->listener_path, "linux.seccomp.listenerPath"));
+  if (!m.container.options.listener_state.empty())
+    passing.listener = TRY(connect_socket(m.spec().linux_.seccomp->listener_path, "linux.seccomp.listenerPath"));
   passing.io.start_fd = passing.start.get();
   passing.io.console_fd = m.options.console_fd >= 0 ? m.options.console_fd : passing.console.get();
   passing.io.listener_fd = passing.listener.get();
   passing.io.preserved = preserved_descriptors(m.options.preserve_fds);
-  if (m.group) passing.io.cgroup_fd = m.group->entry().into;
-  if (*m.early_net) passing.net = TRY(m.early_net->finish());
-  passing.io.net_ns_fd = passing.net.get();
   return {};
-}
-
-// v1 empties the list of devices before it is filled, and hull-init makes nodes meanwhile: so these come first. The rest
-// is returned, for when the process is there.
-Result<oci::Resources> apply_devices(Making& m) {
-  oci::Resources devices, limits = m.spec.linux_.resources.value_or(oci::Resources{});
-  devices.devices = std::exchange(limits.devices, {});
-  allow_default_devices(devices);
-  drop_zeros(limits);
-  if (!devices.devices.empty()) TRY(limit(m, devices));
-  return limits;
 }
 
 }  // namespace
 
 Result<pid_t> create(const CreateOptions& options) {
-  Making m{options, {}, {}, {}, {}, {}, {}, {}, {}};
+  Making m{options, {}, {}, {}, {}, {}};
   TRY(read_bundle(m));
   Undo undo;
   TRY(claim_directory(m, undo));
   TRY(claim_cgroup(m, undo));
-  TRY(compile(m));
+  TRY(plan(m));
   Passing passing;
-  oci::Resources limits = TRY(apply_devices(m));
   TRY(prepare_passing(m, passing));
-  auto launched = TRY(sandbox::launch(m.plan, passing.io));
-  if (Result<> done = complete(m, launched, limits); !done) {
+  auto launched = TRY(launch(m.container, passing.io));
+  if (Result<> done = complete(m, launched); !done) {
     (void)kernel::send_signal(launched.pidfd(), SIGKILL);
     return fail(std::move(done).error());
   }

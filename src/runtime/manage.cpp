@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "runtime/make.h"
+#include "runtime/process.h"
 #include "runtime/runtime.h"
 
 namespace hull::runtime {

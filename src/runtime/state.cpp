@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "runtime/process.h"
 
 namespace hull::runtime {
 
@@ -15,14 +16,6 @@ Result<Home> home_of(const std::string& root, const std::string& id) {
   if (id.empty() || id.size() > 255 || !plain || id == "." || id == "..")
     return fail(ErrorKind::Invalid, format("invalid container ID format: \"{}\"", escape_controls(id)));
   return Home{root + "/" + id};
-}
-
-kernel::Cgroups* cgroups() {
-  static std::unique_ptr<kernel::Cgroups> opened = [] {
-    auto found = kernel::Cgroups::open();
-    return found ? std::move(*found) : nullptr;
-  }();
-  return opened.get();
 }
 
 Result<> write_state(const Home& home, const State& state) {

@@ -36,7 +36,6 @@ struct Home {
 };
 Result<Home> home_of(const std::string& root, const std::string& id);
 
-kernel::Cgroups* cgroups();  // opened once; null on a host without
 Result<> write_state(const Home& home, const State& state);
 // NotFound "container does not exist" when there is none.
 Result<Standing> stand(const std::string& root, const std::string& id);

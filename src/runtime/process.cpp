@@ -1,0 +1,91 @@
+#include "runtime/process.h"
+
+#include <fcntl.h>
+#include <sched.h>
+
+#include <utility>
+
+#include "base/text.h"
+#include "kernel/host_facts.h"
+
+namespace hull::runtime {
+
+kernel::Cgroups* cgroups() {
+  static std::unique_ptr<kernel::Cgroups> opened = [] {
+    auto found = kernel::Cgroups::open();
+    return found ? std::move(*found) : nullptr;
+  }();
+  return opened.get();
+}
+
+static Result<std::unique_ptr<kernel::Cgroup>> make_group(const std::string& path, OldGroup old) {
+  if (old == OldGroup::Join) return cgroups()->find(path);
+  auto group = cgroups()->create(path);
+  if (group || group.error().kind() != ErrorKind::Exists) return group;
+  if (old == OldGroup::Replace) {
+    TRY(cgroups()->remove(path));
+    return cgroups()->create(path);
+  }
+  group = cgroups()->find(path);
+  if (group && !TRY((*group)->empty())) return fail(ErrorKind::Exists, format("linux.cgroupsPath: {}: is in use", path));
+  return group;
+}
+
+Result<> claim_group(Container& container, const std::string& path, OldGroup old, Undo& undo) {
+  if (cgroups() == nullptr) return {};
+  container.group = TRY(make_group(path, old));
+  if (old != OldGroup::Join) undo.add([path] { (void)cgroups()->remove(path); });
+  return {};
+}
+
+Result<> compile(Container& container) {
+  if (container.group) container.options.cgroup_enter_files = container.group->entry().files;
+  container.options.net_made_ahead = container.early_net != nullptr && *container.early_net;
+  container.plan = TRY(sandbox::compile_plan(container.spec, kernel::host_facts(), container.options));
+  return {};
+}
+
+// KERNEL: v1 empties the list of devices before it is filled, and hull-init makes nodes meanwhile: so these come first.
+static Result<> rule_devices(const Container& container) {
+  if (!container.group || !container.spec.linux_.resources) return {};
+  oci::Resources devices;
+  devices.devices = container.spec.linux_.resources->devices;
+  return container.group->apply(devices);
+}
+
+Result<sandbox::Launched> launch(Container& container, sandbox::LaunchIo io) {
+  Fd net_ns;
+  if (container.options.net_made_ahead) net_ns = TRY(container.early_net->finish());
+  io.net_ns_fd = net_ns.get();
+  if (container.group) io.cgroup_fd = container.group->entry().into;
+  TRY(rule_devices(container));
+  return sandbox::launch(container.plan, io);
+}
+
+Result<> limit(const Container& container) {
+  if (!container.group || !container.spec.linux_.resources) return {};
+  oci::Resources limits = *container.spec.linux_.resources;
+  limits.devices.clear();
+  return container.group->apply(limits);
+}
+
+Result<> aim(Entry& entry, pid_t pid, const Fd& pidfd, const std::string& group) {
+  entry.io.target_pidfd = pidfd.get();
+  entry.options.join_target = TRY(sandbox::differing_namespaces(pid));
+  entry.options.setgroups_refused = kernel::is_unprivileged() && (entry.options.join_target & CLONE_NEWUSER) != 0;
+  if (cgroups() == nullptr || group.empty()) return {};
+  entry.group = TRY(cgroups()->find(group));
+  kernel::CgroupEntry way = entry.group->entry();
+  entry.io.cgroup_fd = way.into;
+  for (const std::string& file : way.files) entry.files.push_back(TRY(open_file(file, O_WRONLY)));
+  for (const Fd& file : entry.files) entry.io.cgroup_files.push_back(file.get());
+  entry.options.cgroup_file_count = entry.files.size();
+  return {};
+}
+
+Result<sandbox::Launched> enter(Entry& entry, const oci::Process& process) {
+  entry.plan = TRY(sandbox::compile_exec_plan(process, entry.options));
+  return sandbox::launch(entry.plan, entry.io);
+}
+
+}  // namespace hull::runtime

@@ -1,0 +1,58 @@
+// A container's process, from its specification to the point where it waits to be released: the group, the plan, the
+// launch. `hull oci` makes containers of bundles with it (create.cpp, exec.cpp), the engine of records (launcher.cpp,
+// exec.cpp). There is no other way to a container.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/undo.h"
+#include "kernel/cgroup.h"
+#include "kernel/early_net.h"
+#include "oci/spec.h"
+#include "sandbox/launch.h"
+#include "sandbox/plan.h"
+
+namespace hull::runtime {
+
+kernel::Cgroups* cgroups();  // of this host, opened once; null where there are none
+
+// The first process.
+struct Container {
+  oci::Spec spec;
+  sandbox::PlanOptions options;             // but for what the group and the net namespace decide
+  kernel::EarlyNet* early_net = nullptr;    // one that is being made, where the plan wants one of ours
+  std::unique_ptr<kernel::Cgroup> group;    // claim_group; null: nothing is limited
+  sandbox::LaunchPlan plan;                 // compile; outlives the launch
+};
+
+enum class OldGroup {  // what becomes of a group of that name that is there
+  Join,                // it has to be: a cgroup namespace that was kept is rooted in it. Never removed by `undo`
+  Take,                // taken when nothing runs in it, as runc does; else Exists
+  Replace,             // left by a start that was killed: removed first
+};
+Result<> claim_group(Container& container, const std::string& path, OldGroup old, Undo& undo);
+
+Result<> compile(Container& container);
+
+// The group's device rules, then the process. `io` is completed with the group and the net namespace.
+Result<sandbox::Launched> launch(Container& container, sandbox::LaunchIo io);
+
+// The group's other limits, while hull-init builds the mounts: before it is released there is nothing to limit but itself.
+Result<> limit(const Container& container);
+
+// A further process.
+struct Entry {
+  sandbox::ExecPlanOptions options;
+  sandbox::LaunchIo io;
+  std::unique_ptr<kernel::Cgroup> group;
+  std::vector<Fd> files;     // of the group, as descriptors: once inside, their paths are out of sight
+  sandbox::LaunchPlan plan;  // enter; outlives the launch
+};
+// What every process that joins the running `pid` needs of its namespaces and of its group ("": it has none).
+Result<> aim(Entry& entry, pid_t pid, const Fd& pidfd, const std::string& group);
+Result<sandbox::Launched> enter(Entry& entry, const oci::Process& process);
+
+}  // namespace hull::runtime
