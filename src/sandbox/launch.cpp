@@ -270,6 +270,17 @@ bool waits_for_maps(const LaunchPlan& plan) {
 }
 
 // 'M', with the container's root where hull has to make it (mapped_overlay.h).
+// What only the parent may do for a process in a new user namespace.
+Result<> write_from_outside(const Launch& launch) {
+  const LaunchPlan& plan = launch.plan;
+  if (!plan.oom_score_adj.empty()) {
+    std::string path = format("/proc/{}/oom_score_adj", launch.pid);
+    Fd file = TRY_CONTEXT(open_file(path, O_WRONLY), "oom score");
+    TRY_CONTEXT(write_all(file, plan.oom_score_adj, path), "oom score");
+  }
+  return kernel::write_id_maps(launch.pid, plan.uid_map, plan.gid_map, plan.deny_setgroups);
+}
+
 Result<> send_maps_done(const Launch& launch, const Fd& control) {
   Fd root;
   for (const Step& step : launch.plan.steps)
@@ -330,7 +341,7 @@ Result<Launched> launch(const LaunchPlan& plan, const LaunchIo& io) {
     TRY(launched.go());
     return fail(ErrorKind::System, "the container's process ended before it was known");
   }
-  if ((plan.new_namespaces & CLONE_NEWUSER) != 0) TRY(kernel::write_id_maps(launch.pid, plan.uid_map, plan.gid_map, plan.deny_setgroups));
+  if ((plan.new_namespaces & CLONE_NEWUSER) != 0) TRY(write_from_outside(launch));
   if (waits_for_maps(plan)) TRY(send_maps_done(launch, launched.control_));
   return launched;
 }

@@ -57,7 +57,10 @@ static void add_sysctls(Compiler& c) {
 
 // From the clone to the point where the namespaces are as they shall be, in the host's view of the file system.
 Result<> compile_entry(Compiler& c) {
-  if (c.spec.process.oom_score_adj) c.add(StepKind::OomScoreAdj, {std::to_string(*c.spec.process.oom_score_adj)});
+  if (const auto& score = c.spec.process.oom_score_adj) {
+    if (c.makes_new(NsKind::User)) c.plan.oom_score_adj = std::to_string(*score);
+    else c.add(StepKind::OomScoreAdj, {std::to_string(*score)});
+  }
   if (!c.options.cgroup_enter_files.empty()) c.add(StepKind::EnterCgroup, c.options.cgroup_enter_files);
   TRY(append_schedule(c.plan, c.spec.process));
   append_personality(c.plan, c.spec.linux_.personality_domain);

@@ -46,6 +46,7 @@ struct LaunchPlan {
   uint64_t join_target = 0;     // CLONE_NEW* of what is joined through LaunchIo::target_pidfd
   std::vector<oci::IdMapping> uid_map, gid_map;  // of the new user namespace, written by the parent
   bool deny_setgroups = false;
+  std::string oom_score_adj;    // with a new user namespace, written by the parent: who is in one may not lower it
   bool console = false;         // a pty is made in the container and its master sent over LaunchIo::console_fd
   bool reaper = false;
   std::vector<MappedBind> mapped_binds;  // each becomes a passed descriptor

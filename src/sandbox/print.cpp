@@ -135,6 +135,7 @@ std::string plan_text(const LaunchPlan& plan) {
     text += format("{:>4}  {:<22} {} -> {} ({})\n", "", "map user ids", range.container_id, range.host_id, range.size);
   for (const oci::IdMapping& range : plan.gid_map)
     text += format("{:>4}  {:<22} {} -> {} ({})\n", "", "map group ids", range.container_id, range.host_id, range.size);
+  if (!plan.oom_score_adj.empty()) text += format("{:>4}  {:<22} {}\n", "", "oom score", plan.oom_score_adj);
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     std::string line = format("{:>4}  {:<22} {}", i + 1, step_name(plan.steps[i].kind), step_details(plan.steps[i]));
     text.append(trim(line).empty() ? line : line.substr(0, line.find_last_not_of(' ') + 1)).append("\n");

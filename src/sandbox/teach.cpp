@@ -201,6 +201,7 @@ std::string launching(const std::string& command, const LaunchPlan& plan) {
   if (plan.uid_map.empty()) return "  exec " + command + "\n";
   std::string text = "  chmod 644 \"$script\"\n  " + command + " &\n";
   text += format("  until printf '{}' > /proc/$!/uid_map; do sleep 0.05; done 2>/dev/null\n", map_lines(plan.uid_map));
+  if (!plan.oom_score_adj.empty()) text += format("  echo {} > /proc/$!/oom_score_adj\n", plan.oom_score_adj);
   return text + format("  printf '{}' > /proc/$!/gid_map\n  wait $!\n", map_lines(plan.gid_map));
 }
 

@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 
-from lib.bundle import container, oci
+from lib.bundle import container, oci, run_bundle
 from lib.hull import background, check as claim, equal, eventually, namespace_of
 from lib.oci_cases import BOTH, Case, agree, check
 
@@ -95,6 +95,12 @@ def test_crun_agrees():
 def test_runc_agrees():
     agree("runc", CASES)
     remove_devices()
+
+
+def test_oom_score_in_a_user_namespace():
+    for _ in range(20):  # the id maps are written meanwhile
+        found = run_bundle(new("user", **MAPS), {"process": {"oomScoreAdj": 123}}, args=["/bin/cat", "/proc/self/oom_score_adj"])
+        equal((found.code, found.out), (0, "123\n"))
 
 
 @contextlib.contextmanager
