@@ -256,13 +256,14 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
   }
   if (released) released = launched.go();
   if (!released) {
+    Error cause = launched.cause_of(std::move(released).error());
     prepared.command_failed = launched.command_failed();
     // The shim sees the end, and leaves the rest to us because our socket says so.
     (void)send_signal(launched.pidfd(), SIGKILL);
     char done = shim::kDone;
     (void)::send(started.shim.get(), &done, 1, MSG_NOSIGNAL);
     reap(started.shim_pid);
-    return fail(std::move(released).error());
+    return fail(std::move(cause));
   }
   started.pid = launched.pid();
   started.pidfd = TRY(launched.pidfd().duplicate());

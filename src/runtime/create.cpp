@@ -224,8 +224,9 @@ Result<pid_t> create(const CreateOptions& options) {
   TRY(prepare_passing(m, passing));
   auto launched = TRY(launch(m.container, passing.io));
   if (Result<> done = complete(m, launched); !done) {
+    Error cause = launched.cause_of(std::move(done).error());
     (void)kernel::send_signal(launched.pidfd(), SIGKILL);
-    return fail(std::move(done).error());
+    return fail(std::move(cause));
   }
   undo.commit();
   return launched.pid();

@@ -433,6 +433,16 @@ Result<> Launched::go() {
   return {};
 }
 
+Error Launched::cause_of(Error error) {
+  pollfd ended{pidfd_.get(), POLLIN, 0};
+  while (control_ && ::poll(&ended, 1, 0) > 0) {
+    auto more = take_message();
+    if (!more) return std::move(more).error();
+    if (!*more) break;
+  }
+  return error;
+}
+
 Result<uint64_t> differing_namespaces(pid_t target) {
   uint64_t flags = 0;
   for (const kernel::NsInfo& info : kernel::kNamespaces) {

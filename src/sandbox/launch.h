@@ -64,6 +64,8 @@ class Launched {
   Result<> go();
   // As go() without waiting for the outcome: the process runs its steps and execs on its own.
   Result<> go_unwatched();
+  // For a failure of ours before go(): what hull-init reported, if it has ended meanwhile; else `error`.
+  Error cause_of(Error error);
   const std::vector<StepTime>& trace() const { return trace_; }
   // After an error of wait_ready or go: the user's own program or working directory was at fault, not what we make.
   bool command_failed() const { return command_failed_; }

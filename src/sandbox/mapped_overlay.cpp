@@ -2,11 +2,19 @@
 
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <sched.h>
 #include <sys/fsuid.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <vector>
+
 #include "base/text.h"
+#include "kernel/clone.h"
 #include "kernel/namespaces.h"
 
 namespace hull::sandbox {
@@ -27,19 +35,6 @@ Result<Fd> open_mapped_layer(const std::string& directory, const Fd& user_ns) {
 Result<> set_option(const Fd& fs, const char* key, const std::string& value) {
   if (::syscall(SYS_fsconfig, fs.get(), FSCONFIG_SET_STRING, key, value.c_str(), 0) != 0) return fail_errno("fsconfig", format("{}={}", key, value));
   return {};
-}
-
-std::string descriptor_path(const Fd& fd) { return format("/proc/self/fd/{}", fd.get()); }
-
-// KERNEL: upperdir and workdir must come from one mount, else EXDEV-like refusal (EINVAL); overlayfs.rst. So the
-// directory that holds both is mapped, and both are named beneath it.
-Result<> set_writable(const Fd& fs, const Step& step, const Fd& user_ns, std::vector<Fd>& layers) {
-  const std::string &upper = step.texts[1], &work = step.texts[2];
-  std::string parent = upper.substr(0, upper.rfind('/'));
-  if (work.substr(0, work.rfind('/')) != parent) return fail(ErrorKind::Invalid, format("{} and {} must stand in one directory", upper, work));
-  layers.push_back(TRY(open_mapped_layer(parent, user_ns)));
-  TRY(set_option(fs, "upperdir", descriptor_path(layers.back()) + upper.substr(parent.size())));
-  return set_option(fs, "workdir", descriptor_path(layers.back()) + work.substr(parent.size()));
 }
 
 // Acts on files as `uid`:`gid` with every capability, while it lives.
@@ -73,26 +68,107 @@ Result<uint32_t> host_id_of_root(pid_t process, const char* map) {
   return fail(ErrorKind::Invalid, format("the user namespace to be joined has no id 0 in its {}; map it", map));
 }
 
+// How this kernel wants the layers.
+struct Way {
+  bool in_one_line;  // KERNEL: before 6.5, and any unknown option is taken, to fail at the mount; init/mounts.cpp
+  bool attached;     // KERNEL: before 6.15 overlay takes no layer from a mount that is attached nowhere; clone_private_mount()
+};
+
+Way way_of_this_kernel() {
+  constexpr long kOpenTreeAttr = 467;  // came with 6.15
+  Fd probe(static_cast<int>(::syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC)));
+  bool takes_anything = ::syscall(SYS_fsconfig, probe.get(), FSCONFIG_SET_FLAG, "hull", nullptr, 0) == 0;
+  return {takes_anything, ::syscall(kOpenTreeAttr, -1, "", 0, nullptr, 0) < 0 && errno == ENOSYS};
+}
+
+class MappedOverlay {
+ public:
+  MappedOverlay(const Step& step, pid_t process, Way way) : step_(step), process_(process), way_(way) {}
+
+  Result<Fd> make() {
+    user_ns_ = TRY(kernel::open_ns(process_, kernel::NsKind::User));
+    fs_ = Fd(static_cast<int>(::syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC)));
+    if (!fs_) return fail_errno("fsopen", "overlay");
+    TRY(add_lowers());
+    if (!step_.texts[1].empty()) TRY(add_upper());
+    if (step_.numbers[0] != 0) ::syscall(SYS_fsconfig, fs_.get(), FSCONFIG_SET_FLAG, "volatile", nullptr, 0);
+    TRY(set_option(fs_, "source", "overlay"));
+    uint32_t uid = TRY(host_id_of_root(process_, "uid_map")), gid = TRY(host_id_of_root(process_, "gid_map"));
+    ActingAs container_root(uid, gid);
+    if (::syscall(SYS_fsconfig, fs_.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) return fail_errno("mount overlay", step_.texts[3]);
+    Fd mount(static_cast<int>(::syscall(SYS_fsmount, fs_.get(), FSMOUNT_CLOEXEC, 0)));
+    if (!mount) return fail_errno("fsmount", "overlay");
+    return mount;
+  }
+
+ private:
+  Result<std::string> open_layer(const std::string& directory) {
+    layers_.push_back(TRY(open_mapped_layer(directory, user_ns_)));
+    if (way_.attached) {
+      std::string place = format("{}/{}", step_.texts[0], layers_.size());
+      if (::mkdir(place.c_str(), 0700) != 0) return fail_errno("mkdir", place);
+      if (::syscall(SYS_move_mount, layers_.back().get(), "", AT_FDCWD, place.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0) return fail_errno("move_mount", place);
+    }
+    return format("/proc/self/fd/{}", layers_.back().get());
+  }
+
+  Result<> add_lowers() {
+    constexpr size_t kLongestValue = 255;  // of fsconfig(2)
+    std::string line;
+    for (size_t i = 3; i < step_.texts.size(); ++i) {
+      std::string layer = TRY(open_layer(step_.texts[i]));
+      if (!way_.in_one_line) TRY(set_option(fs_, "lowerdir+", layer));
+      line += format("{}{}", line.empty() ? "" : ":", layers_.back().get());  // as seen from /proc/self/fd
+    }
+    if (!way_.in_one_line) return {};
+    if (line.size() > kLongestValue)
+      return fail(ErrorKind::Unsupported, format("an image of {} layers in a user namespace of its own needs Linux 6.7", layers_.size()));
+    return set_option(fs_, "lowerdir", line);
+  }
+
+  // KERNEL: upperdir and workdir must come from one mount, else EXDEV-like refusal (EINVAL); overlayfs.rst. So the
+  // directory that holds both is mapped, and both are named beneath it.
+  Result<> add_upper() {
+    const std::string &upper = step_.texts[1], &work = step_.texts[2];
+    std::string parent = upper.substr(0, upper.rfind('/'));
+    if (work.substr(0, work.rfind('/')) != parent) return fail(ErrorKind::Invalid, format("{} and {} must stand in one directory", upper, work));
+    std::string layer = TRY(open_layer(parent));
+    TRY(set_option(fs_, "upperdir", layer + upper.substr(parent.size())));
+    return set_option(fs_, "workdir", layer + work.substr(parent.size()));
+  }
+
+  const Step& step_;
+  pid_t process_;
+  Way way_;
+  Fd user_ns_, fs_;
+  std::vector<Fd> layers_;
+};
+
+struct Apart {
+  MappedOverlay& overlay;
+  const std::string& place;
+  Result<Fd> made;
+};
+
+// In a child with our memory and descriptors and a mount namespace of its own, where the layers are attached meanwhile.
+int make_apart(void* context) {
+  auto& apart = *static_cast<Apart*>(context);
+  bool ready = ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+               ::mount("tmpfs", apart.place.c_str(), "tmpfs", 0, "mode=0700,size=64k") == 0 && ::chdir("/proc/self/fd") == 0;
+  apart.made = ready ? apart.overlay.make() : fail_errno("prepare a mount namespace", apart.place);
+  return 0;
+}
+
 }  // namespace
 
 Result<Fd> make_mapped_overlay(const Step& step, pid_t process) {
-  Fd user_ns = TRY(kernel::open_ns(process, kernel::NsKind::User));
-  Fd fs(static_cast<int>(::syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC)));
-  if (!fs) return fail_errno("fsopen", "overlay");
-  std::vector<Fd> layers;
-  for (size_t i = 3; i < step.texts.size(); ++i) {
-    layers.push_back(TRY(open_mapped_layer(step.texts[i], user_ns)));
-    TRY(set_option(fs, "lowerdir+", descriptor_path(layers.back())));
-  }
-  if (!step.texts[1].empty()) TRY(set_writable(fs, step, user_ns, layers));
-  if (step.numbers[0] != 0) ::syscall(SYS_fsconfig, fs.get(), FSCONFIG_SET_FLAG, "volatile", nullptr, 0);
-  TRY(set_option(fs, "source", "overlay"));
-  uint32_t uid = TRY(host_id_of_root(process, "uid_map")), gid = TRY(host_id_of_root(process, "gid_map"));
-  ActingAs container_root(uid, gid);
-  if (::syscall(SYS_fsconfig, fs.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) return fail_errno("mount overlay", step.texts[3]);
-  Fd mount(static_cast<int>(::syscall(SYS_fsmount, fs.get(), FSMOUNT_CLOEXEC, 0)));
-  if (!mount) return fail_errno("fsmount", "overlay");
-  return mount;
+  Way way = way_of_this_kernel();
+  MappedOverlay overlay(step, process, way);
+  if (!way.attached) return overlay.make();
+  Apart apart{overlay, step.texts[0], Fd()};
+  auto child = TRY(kernel::clone_sharing_memory({CLONE_NEWNS | CLONE_FILES, -1, false}, make_apart, &apart));
+  while (::waitpid(child.pid, nullptr, __WALL) < 0 && errno == EINTR) {}
+  return std::move(apart.made);
 }
 
 }  // namespace hull::sandbox

@@ -37,6 +37,12 @@ def test_run_works_without_optional_calls():
         works_or_says_why(call, call in ("close_range", "open_tree_attr", "statmount", "listmount"))
 
 
+def test_a_user_namespace_where_layers_must_be_attached():
+    prepared()
+    words = ("run", "--rm", "--net=none", "--userns=private", "busybox", "sh", "-c", "stat -c %u /bin/busybox; echo x > /made; stat -c %u /made")
+    without("open_tree_attr", *words).ok().out_is("0\n0\n")
+
+
 def test_run_works_or_explains_without_each_newer_call():
     prepared()
     for call in REQUIRED:

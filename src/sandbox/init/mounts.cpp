@@ -54,34 +54,17 @@ int root_bind(const StepView& step) {
   return attach_root(g_state.root_source);
 }
 
-// Gives an overlay its layers. `lowerdir+` (Linux 6.7) takes one directory a call and has no length limit; before
-// it, one string with colons.
-static int configure_layers(int fs, const StepView& step) {
-  for (uint32_t i = 3; i < step.count(); ++i) {
-    if (sys_fsconfig(fs, kFsconfigString, "lowerdir+", step.text(i), 0) == 0) continue;
-    if (errno != EINVAL || i != 3) return fail("fsconfig", step.text(i));
-    static char joined[4096];
-    size_t used = 0;
-    for (uint32_t k = 3; k < step.count(); ++k) {
-      if (used + step.text_size(k) + 2 > sizeof joined) return fail_as(E2BIG, "fsconfig", "lowerdir: too many layers for this kernel");
-      if (k > 3) joined[used++] = ':';
-      memcpy(joined + used, step.text(k), step.text_size(k) + 1);
-      used += step.text_size(k);
-    }
-    if (sys_fsconfig(fs, kFsconfigString, "lowerdir", joined, 0) != 0) return fail("fsconfig", step.text(3));
-    break;
-  }
-  return 0;
-}
+// KERNEL: before 6.5 overlay takes any option and refuses at the mount, with a line in the host's log; so one that nobody
+// knows tells the kind. `lowerdir+` itself is there since 6.7; fs/overlayfs/params.c.
+static bool takes_anything(int fs) { return sys_fsconfig(fs, kFsconfigFlag, "hull", nullptr, 0) == 0; }
 
-int root_overlay(const StepView& step) {
-  if (step.number(2) != 0) {
-    if (make_masks() != 0) return -1;
-    return attach_root(g_state.received_root);
-  }
+// An overlay by the new mount API, detached. EINVAL: this kernel has no `lowerdir+`.
+static int new_overlay(const StepView& step) {
   int fs = sys_fsopen("overlay");
   if (fs < 0) return fail("fsopen", "overlay");
-  if (configure_layers(fs, step) != 0) return -1;
+  if (takes_anything(fs)) return errno = EINVAL, fail("fsopen", "overlay");
+  for (uint32_t i = 3; i < step.count(); ++i)
+    if (sys_fsconfig(fs, kFsconfigString, "lowerdir+", step.text(i), 0) != 0) return fail("fsconfig", step.text(i));
   bool writable = step.text_size(1) != 0;
   if (writable && sys_fsconfig(fs, kFsconfigString, "upperdir", step.text(1), 0) != 0) return fail("fsconfig", step.text(1));
   if (writable && sys_fsconfig(fs, kFsconfigString, "workdir", step.text(2), 0) != 0) return fail("fsconfig", step.text(2));
@@ -92,8 +75,39 @@ int root_overlay(const StepView& step) {
   int mount_fd = sys_fsmount(fs, 0);
   if (mount_fd < 0) return fail("fsmount", "overlay");
   close(fs);
+  return mount_fd;
+}
+
+// The same by mount(2), on the mount point of the host. Layers are named by their descriptors' numbers, seen from
+// /proc/self/fd, so that hundreds fit into the page that the kernel takes.
+static int mount_overlay(const StepView& step) {
+  static char options[4096];
+  size_t used = 0;
+  for (uint32_t i = 3; i < step.count() && used < sizeof options; ++i) {
+    int layer = open(step.text(i), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (layer < 0) return fail("open", step.text(i));
+    used += static_cast<size_t>(snprintf(options + used, sizeof options - used, "%s%d", i == 3 ? "lowerdir=" : ":", layer));
+  }
+  bool writable = step.text_size(1) != 0;
+  if (writable && used < sizeof options)
+    used += static_cast<size_t>(snprintf(options + used, sizeof options - used, ",upperdir=%s,workdir=%s%s", step.text(1), step.text(2), step.number(0) != 0 ? ",volatile" : ""));
+  if (step.number(1) != 0 && used < sizeof options) used += static_cast<size_t>(snprintf(options + used, sizeof options - used, ",userxattr"));
+  if (used >= sizeof options) return fail_as(E2BIG, "mount overlay", "too many layers for this kernel");
+  char target[16];
+  snprintf(target, sizeof target, "%d", g_state.mount_point);
+  if (chdir("/proc/self/fd") != 0) return fail("chdir", "/proc/self/fd");
+  if (mount("overlay", target, "overlay", 0, options) != 0) return fail("mount overlay", writable ? step.text(1) : step.text(3));
+  if (chdir("/") != 0) return fail("chdir", "/");
+  g_state.root = open(step.text(0), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  return g_state.root < 0 ? fail("open", step.text(0)) : 0;
+}
+
+int root_overlay(const StepView& step) {
   if (make_masks() != 0) return -1;
-  return attach_root(mount_fd);
+  if (step.number(2) != 0) return attach_root(g_state.received_root);
+  int mount_fd = new_overlay(step);
+  if (mount_fd >= 0) return attach_root(mount_fd);
+  return errno == EINVAL ? mount_overlay(step) : -1;
 }
 
 static int configure_option(int fs, const char* option) {
