@@ -53,7 +53,7 @@ json::object linux_features() {
     if (kernel::ns_inode(0, info.kind)) namespaces.emplace_back(info.oci_name);
   for (const std::string& name : kernel::cap_names(kernel::host_capabilities().value_or(0))) capabilities.emplace_back(name);
   return json::object{{"namespaces", namespaces}, {"capabilities", capabilities}, {"cgroup", cgroup_features()}, {"seccomp", seccomp_features()},
-                      {"apparmor", enabled(true)}, {"selinux", enabled(false)}, {"intelRdt", enabled(false)},
+                      {"apparmor", enabled(true)}, {"selinux", enabled(true)}, {"intelRdt", enabled(false)},
                       {"mountExtensions", json::object{{"idmap", enabled(true)}}}};
 }
 

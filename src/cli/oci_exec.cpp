@@ -67,7 +67,6 @@ Result<oci::Process> read_process(const std::string& path) {
 
 // With --process the file is all there is, as runc has it.
 Result<> change_process(oci::Process& process, const ExecArgs& args, std::span<const std::string_view> command) {
-  if (!args.label.empty()) return fail(ErrorKind::Unsupported, "--process-label: hull cannot apply it");
   if (!args.cgroup.empty()) return fail(ErrorKind::Unsupported, "--cgroup: hull runs it in the container's own group");
   if (!args.process.empty()) {
     process = TRY(read_process(args.process));
@@ -79,6 +78,7 @@ Result<> change_process(oci::Process& process, const ExecArgs& args, std::span<c
   process.env.insert(process.env.end(), args.env.begin(), args.env.end());
   process.no_new_privileges |= args.no_new_privs;
   if (!args.apparmor.empty()) process.apparmor_profile = args.apparmor;
+  if (!args.label.empty()) process.selinux_label = args.label;
   add_capabilities(process, args.caps);
   return set_user(process.user, args);
 }

@@ -189,7 +189,7 @@ Result<> check_net_devices(const Spec& spec) {
 
 Result<> check_rest(const Spec& spec) {
   const Linux& linux_ = spec.linux_;
-  if (!linux_.mount_label.empty()) return unsupported("linux.mountLabel");
+  if (linux_.mount_label.find_first_of(" \t\n\"") != std::string::npos) return invalid("linux.mountLabel: is no security context");
   if (linux_.personality_domain && !one_of(*linux_.personality_domain, {"LINUX", "LINUX32"}))
     return invalid(format("linux.personality.domain: unknown \"{}\"", escape_controls(*linux_.personality_domain)));
   if (!linux_.personality_flags.empty()) return unsupported("linux.personality.flags");

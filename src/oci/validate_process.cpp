@@ -37,11 +37,15 @@ Result<> check_scheduler(const Scheduler& s) {
   return {};
 }
 
+bool is_plain(const std::string& text) {
+  return std::all_of(text.begin(), text.end(), [](char letter) { return letter > ' ' && letter != 0x7f; });
+}
+
 Result<> check_labels(const Process& process) {
-  if (!process.selinux_label.empty())
-    return fail(ErrorKind::Unsupported, "process.selinuxLabel: hull cannot apply it; remove it");
-  for (char letter : process.apparmor_profile)
-    if (letter <= ' ' || letter == 0x7f) return invalid("process.apparmorProfile: is no name of a profile");
+  if (!process.selinux_label.empty() && !process.apparmor_profile.empty())
+    return invalid("process.selinuxLabel: given with apparmorProfile; a kernel has one of the two");
+  if (!is_plain(process.selinux_label)) return invalid("process.selinuxLabel: is no security context");
+  if (!is_plain(process.apparmor_profile)) return invalid("process.apparmorProfile: is no name of a profile");
   return {};
 }
 

@@ -95,6 +95,8 @@ Result<> read_bundle(Making& m) {
   m.container.early_net = &m.early_net.emplace(begin_net(m.spec()));
   settle_limits(m);
   TRY(adapt_process(m.spec().process, m.options.warn));
+  TRY(check_selinux(m.spec().process.selinux_label, "config.json: process.selinuxLabel"));
+  TRY(check_selinux(m.spec().linux_.mount_label, "config.json: linux.mountLabel"));
   TRY(make_absolute(m));
   TRY(check_console(m.spec().process, m.options.console_socket, m.options.console_fd));
   for (const std::string& entry : m.options.extra_environment) m.spec().process.env.push_back(entry);

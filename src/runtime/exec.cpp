@@ -28,6 +28,7 @@ Result<oci::Process> wanted_process(Entering& e) {
   TRY(e.options.change(process));
   TRY_CONTEXT(oci::validate(process), "exec");
   TRY(adapt_process(process, e.options.warn));
+  TRY(check_selinux(process.selinux_label, "exec: process.selinuxLabel"));
   TRY(check_console(process, e.options.console_socket, e.options.console_fd));
   return process;
 }

@@ -44,6 +44,11 @@ Result<> adapt_process(oci::Process& process, const Warn& warn) {
   return {};
 }
 
+Result<> check_selinux(const std::string& label, const char* field) {
+  if (label.empty() || path_exists("/sys/fs/selinux/enforce")) return {};
+  return fail(ErrorKind::Unsupported, format("{}: SELinux is not enabled on this host; remove it", field));
+}
+
 Result<> check_console(const oci::Process& process, const std::string& console_socket, int console_fd) {
   if (process.terminal && console_socket.empty() && console_fd < 0)
     return fail(ErrorKind::Invalid, "process.terminal: needs --console-socket");

@@ -17,6 +17,8 @@ Result<oci::Spec> parse_config(std::string_view text);
 Result<oci::Spec> load_config(const Home& home);
 // Takes out what the specification wants ignored with a warning: capabilities that nobody knows.
 Result<> adapt_process(oci::Process& process, const Warn& warn);
+// Unsupported, with the field's name, on a host without SELinux.
+Result<> check_selinux(const std::string& label, const char* field);
 Result<> check_console(const oci::Process& process, const std::string& console_socket, int console_fd);
 Result<Fd> connect_socket(const std::string& path, const char* option);
 Result<> write_pid_file(const std::string& path, pid_t pid);

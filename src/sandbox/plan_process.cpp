@@ -99,7 +99,7 @@ class ProcessSteps {
 
   Result<> execute(const ProcessTail& tail) {
     bool label = std::any_of(plan_.steps.begin(), plan_.steps.end(), [](const Step& step) { return step.kind == StepKind::OpenLabel; });
-    if (label) add(StepKind::Label).texts = {"exec " + process_.apparmor_profile};
+    if (label) add(StepKind::Label).texts = {process_.selinux_label.empty() ? "exec " + process_.apparmor_profile : process_.selinux_label};
     if (process_.args.empty()) return fail(ErrorKind::Invalid, "process.args: no command given");
     Step& step = add(StepKind::Exec);
     step.texts = process_.args;

@@ -169,6 +169,8 @@ static void add_new_mount(Compiler& c, const oci::Mount& mount, MountOptions& op
   bool has_mode = std::any_of(options.data.begin(), options.data.end(), [](const std::string& data) { return data.starts_with("mode="); });
   Step& step = c.add(StepKind::MountFs, {mount.destination, mount.type, mount.source});
   for (std::string& data : options.data) step.texts.push_back(std::move(data));
+  bool labelled_by_kernel = mount.type == "proc" || mount.type == "sysfs" || mount.type == "mqueue";
+  if (!c.spec.linux_.mount_label.empty() && !labelled_by_kernel) step.texts.push_back("context=" + c.spec.linux_.mount_label);
   step.numbers[0] = options.set;
   step.numbers[1] = options.copy_up;
   step.numbers[2] = mount.type == "tmpfs" && !has_mode;  // as runc does

@@ -103,8 +103,13 @@ void append_personality(LaunchPlan& plan, const std::optional<std::string>& doma
 }
 
 void append_label(LaunchPlan& plan, const oci::Process& process) {
-  if (process.apparmor_profile.empty()) return;
-  plan.steps.push_back({StepKind::OpenLabel, {}, {"/proc/self/attr/apparmor/exec"}});
+  if (!process.selinux_label.empty()) {
+    plan.steps.push_back({StepKind::OpenLabel, {}, {"/proc/self/attr/keycreate"}});  // of the session's keyring; until exec
+    plan.steps.push_back({StepKind::Label, {}, {process.selinux_label}});
+    plan.steps.push_back({StepKind::OpenLabel, {}, {"/proc/self/attr/exec"}});
+  } else if (!process.apparmor_profile.empty()) {
+    plan.steps.push_back({StepKind::OpenLabel, {}, {"/proc/self/attr/apparmor/exec"}});
+  }
 }
 
 }  // namespace hull::sandbox
