@@ -1,5 +1,6 @@
 // hull oci: global options, the table of commands, and errors as shims read them.
 #include "cli/oci.h"
+#include "kernel/host_facts.h"
 
 #include <fcntl.h>
 #include <time.h>
@@ -31,10 +32,12 @@ constexpr OciCommand kOciCommands[] = {
     {"resume", oci_resume}, {"update", oci_update}, {"events", oci_events},   {"features", oci_features}, {"spec", oci_spec},
 };
 
+// As runc: an ordinary user's own, also where rootless podman has made him root of a user namespace.
 std::string default_root() {
-  const char* runtime = ::getenv("XDG_RUNTIME_DIR");
-  if (::geteuid() != 0 && runtime != nullptr && *runtime == '/') return std::string(runtime) + "/hull-oci";
-  return "/run/hull-oci";
+  const char *runtime = ::getenv("XDG_RUNTIME_DIR"), *user = ::getenv("USER");
+  if (runtime == nullptr || *runtime != '/') return "/run/hull-oci";
+  bool root_of_a_namespace = (user == nullptr || std::string_view(user) != "root") && kernel::host_facts().in_user_namespace;
+  return ::geteuid() != 0 || root_of_a_namespace ? std::string(runtime) + "/hull-oci" : "/run/hull-oci";
 }
 
 std::string log_line(const OciGlobals& globals, const char* level, const std::string& text) {
