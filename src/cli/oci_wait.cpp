@@ -82,7 +82,8 @@ Result<int> Foreground::wait(pid_t child) {
   while (!code || master_) {
     pollfd polled[] = {{signals_.fd(), POLLIN, 0}, {master_ ? master_.get() : -1, POLLIN, 0}, {master_ && typing_ ? 0 : -1, POLLIN, 0},
                        {code ? -1 : ended.get(), POLLIN, 0}};
-    int ready = ::poll(polled, 4, code ? 0 : -1);
+    constexpr timespec kNow{0, 0};
+    int ready = kernel::poll_with_process(polled, 4, 3, code ? &kNow : nullptr);
     if (ready == 0) break;  // ended, and nothing more to show
     if (ready < 0 && errno != EINTR) return fail_errno("poll", "");
     while (std::optional<int> signal_number = signals_.next()) {

@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "engine/identity.h"
+
 namespace hull::engine {
 namespace {
 
@@ -66,7 +68,7 @@ class ExecSession {
                        {streams_.err.get(), POLLIN, 0},
                        {input_.wants_read() ? options_.streams.in : -1, POLLIN, 0},
                        {input_.holding() ? streams_.in.get() : -1, POLLOUT, 0}};
-    if (::poll(slots, 6, -1) < 0) {
+    if (poll_with_process(slots, 6, 0, nullptr) < 0) {
       if (errno == EINTR) return {};
       return fail_errno("poll", "");
     }

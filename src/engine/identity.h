@@ -10,6 +10,7 @@ using kernel::find_process;
 using kernel::has_ended;
 using kernel::identify_process;
 using kernel::open_pidfd;
+using kernel::poll_with_process;
 using kernel::ProcessIdentity;
 using kernel::send_signal;
 using kernel::wait_for_end;

@@ -15,6 +15,7 @@
 
 #include "base/text.h"
 #include "base/undo.h"
+#include "kernel/identity.h"
 
 namespace hull::kernel {
 
@@ -171,21 +172,15 @@ Result<std::vector<pid_t>> group_processes(const CgroupTree& tree, const std::st
 Result<size_t> kill_processes(const std::function<Result<std::vector<pid_t>>()>& list, int wait_ms) {
   std::vector<std::pair<pid_t, Fd>> opened;
   for (pid_t pid : TRY(list()))
-    if (int fd = pid > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)) : -1; fd >= 0) opened.emplace_back(pid, Fd(fd));
+    if (auto fd = pid > 0 ? open_pidfd(pid) : Fd(); fd && *fd) opened.emplace_back(pid, std::move(*fd));
   std::vector<pid_t> still = TRY(list());
-  std::vector<pollfd> waits;
-  for (const auto& [pid, fd] : opened) {
-    if (std::find(still.begin(), still.end(), pid) == still.end()) continue;
-    if (::syscall(SYS_pidfd_send_signal, fd.get(), SIGKILL, nullptr, 0) == 0) waits.push_back({fd.get(), POLLIN, 0});
-  }
-  const size_t signalled = waits.size();
+  std::erase_if(opened, [&](const auto& one) {
+    return std::find(still.begin(), still.end(), one.first) == still.end() || !send_signal(one.second, SIGKILL);
+  });
   const int64_t deadline = monotonic_ms() + wait_ms;
-  while (!waits.empty() && wait_ms > 0) {
-    int remaining = static_cast<int>(std::max<int64_t>(0, deadline - monotonic_ms()));
-    if (::poll(waits.data(), waits.size(), remaining) <= 0) break;
-    std::erase_if(waits, [](const pollfd& wait) { return wait.revents != 0; });
-  }
-  return signalled;
+  for (const auto& [pid, fd] : opened)
+    if (wait_ms > 0 && !wait_for_end(fd, std::max<int64_t>(0, deadline - monotonic_ms()))) break;
+  return opened.size();
 }
 
 // v1 writes "no limit" as the highest page-aligned number.

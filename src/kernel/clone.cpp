@@ -1,13 +1,17 @@
 // Cloning on a stack of its own with shared memory; the fallback to clone(2) stands beside it.
 #include "kernel/clone.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+
+#include "kernel/identity.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
@@ -77,11 +81,36 @@ struct BlockedSignals {
 };
 
 // clone(2), for kernels that refuse clone3 (ENOSYS: before 5.3, or a seccomp filter of an outer container).
+// A cgroup v2 is entered by the child itself, before its body.
+struct Entering {
+  int (*body)(void*);
+  void* context;
+  Fd group;  // KERNEL: who opened cgroup.procs is asked for the right to write it, so the parent does; cgroup.c
+  bool refused = false;
+};
+
+int enter_first(void* context) {
+  auto& entering = *static_cast<Entering*>(context);
+  entering.refused = entering.group && ::write(entering.group.get(), "0", 1) != 1;
+  return entering.refused ? 1 : entering.body(entering.context);
+}
+
 Result<CloneResult> clone_legacy(const CloneRequest& request, void* stack, int (*body)(void*), void* context) {
   int pidfd = -1;
+  Entering entering{body, context, Fd()};
+  if (request.cgroup_fd >= 0) {
+    entering.group = Fd(::openat(request.cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC));
+    if (!entering.group) return fail_errno("open", "cgroup.procs");
+  }
   uint64_t flags = request.flags | CLONE_VM | CLONE_VFORK | SIGCHLD | (request.want_pidfd ? CLONE_PIDFD : 0);
-  int pid = ::clone(body, static_cast<char*>(stack) + kStackSize, static_cast<int>(flags), context, &pidfd);
+  int pid = ::clone(enter_first, static_cast<char*>(stack) + kStackSize, static_cast<int>(flags), &entering, &pidfd);
   if (pid < 0) return fail_errno("clone", "");
+  if (entering.refused) {
+    if ((request.flags & CLONE_PARENT) == 0) ::waitpid(pid, nullptr, 0);
+    return fail(ErrorKind::System, "the cgroup of the container takes no process");
+  }
+  // KERNEL: before 5.2 the flag means nothing and is passed over; clone(2). The child is ours and not reaped.
+  if (request.want_pidfd && pidfd < 0) return CloneResult{pid, open_pidfd(pid).value_or(Fd())};
   return CloneResult{pid, Fd(pidfd)};
 }
 
@@ -130,7 +159,7 @@ Result<CloneResult> clone_sharing_memory(const CloneRequest& request, int (*body
 #else
   errno = ENOSYS;
 #endif
-  if (errno == ENOSYS && request.cgroup_fd < 0) return clone_legacy(request, stack.base, body, context);
+  if (errno == ENOSYS) return clone_legacy(request, stack.base, body, context);
   return fail_errno("clone3", "");
 }
 

@@ -23,7 +23,7 @@ struct CloneResult {
 
 // Runs `body(context)` in the child on a stack of its own; the caller sleeps until the child has exec'd or ended.
 // The child may use our memory but must end in exec or _exit: its return value becomes its exit code.
-// All signals are blocked in the child. Unsupported where the kernel has neither clone3 nor the fallback's flags.
+// All signals are blocked in the child. Where clone3 is refused clone(2) does it, and the child enters the cgroup itself.
 Result<CloneResult> clone_sharing_memory(const CloneRequest& request, int (*body)(void*), void* context);
 
 // Runs `body(context)` in a child beside the caller, on the caller's memory and descriptors, and does not wait: the

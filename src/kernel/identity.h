@@ -1,8 +1,13 @@
 // Who a process is, beyond a number that is used again: with pidfs (Linux 6.9) the inode of its pidfd, which is unique
 // until the next boot; else its start time. The boot's id goes with it. All signals go through a checked pidfd (M3).
+// Where pidfds are refused (before 5.3) a handle is the process's directory of /proc instead, which stays that process's
+// when its number is used again: its end is looked for, and signals go by number after a look. So a handle is polled by
+// poll_with_process() alone.
 #pragma once
 
+#include <poll.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include <string>
 #include <string_view>
@@ -18,7 +23,7 @@ struct ProcessIdentity {
   std::string identity;  // "pidfs:INODE" or "start:TICKS"
 };
 
-Result<Fd> open_pidfd(pid_t pid);
+Result<Fd> open_pidfd(pid_t pid);  // errno_value() is ESRCH where there is no such process
 Result<ProcessIdentity> identify_process(pid_t pid, const Fd& pidfd);
 std::string boot_id();
 
@@ -28,5 +33,9 @@ bool has_ended(const Fd& pidfd);
 // Waits for the end; false after timeout_ms (negative: forever).
 bool wait_for_end(const Fd& pidfd, int64_t timeout_ms);
 Result<> send_signal(const Fd& pidfd, int signal_number);
+// ppoll(2); `slots[which]` is a handle, which is readable (POLLIN) when its process has ended.
+int poll_with_process(pollfd* slots, size_t count, size_t which, const timespec* timeout);
+// The process's directory in /proc, whichever kind its handle is.
+Result<Fd> open_process_directory(const Fd& pidfd);
 
 }  // namespace hull::kernel

@@ -87,7 +87,7 @@ void settle_limits(Making& m) {
 
 Result<> read_bundle(Making& m) {
   m.home = TRY(home_of(m.options.root, m.options.id));
-  TRY(kernel::open_pidfd(::getpid()));  // every later command needs it, so a kernel without is told before anything is made
+  TRY(kernel::open_pidfd(::getpid()));  // whether there are pidfds decides how the process is noted
   if (path_exists(m.home.directory)) return fail(ErrorKind::Exists, format("container with id exists: \"{}\"", m.options.id));
   m.state.bundle = TRY_CONTEXT(absolute(m.options.bundle), "--bundle");
   m.text = TRY(read_file(m.state.bundle + "/config.json"));

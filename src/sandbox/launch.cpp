@@ -24,6 +24,7 @@
 #include "base/text.h"
 #include "kernel/clone.h"
 #include "kernel/host_facts.h"
+#include "kernel/identity.h"
 #include "kernel/mapping_ns.h"
 #include "sandbox/init_image.h"
 #include "sandbox/mapped_bind.h"
@@ -37,7 +38,8 @@ struct Launch {
   const LaunchPlan& plan;
   const LaunchIo& io;
   Fd image, plan_file, control, peer, null;
-  std::vector<Fd> joined;      // as plan.joins
+  struct Joined { kernel::NsKind kind; Fd fd; std::string path; };
+  std::vector<Joined> joined;  // as plan.joins, or of the target
   std::vector<Fd> mapped;      // as plan.mapped_binds
   Fd time_ns;                  // a time namespace to be entered by hull-init
   pid_t pid = 0;
@@ -154,27 +156,45 @@ Result<> clone_init(Launch& launch, uint64_t extra_flags) {
 // From outside what lets us in from there; then the user namespace, and from inside it what only it gives us the right to
 // (preflight.h tells beforehand whether that is all).
 Result<> join_in_order(Launch& launch) {
-  auto join = [&](size_t i) -> Result<> {
-    TRY_CONTEXT(kernel::join_ns(launch.joined[i], launch.plan.joins[i].kind), "join " + launch.plan.joins[i].path);
-    launch.joined[i].reset();
+  auto join = [&](Launch::Joined& joined) -> Result<> {
+    TRY_CONTEXT(kernel::join_ns(joined.fd, joined.kind), "join " + joined.path);
+    joined.fd.reset();
     return {};
   };
-  auto is_user = [&](size_t i) { return launch.plan.joins[i].kind == kernel::NsKind::User; };
-  for (size_t i = 0; i < launch.joined.size(); ++i) {
-    if (!launch.joined[i] || is_user(i)) continue;
-    if (auto joined = join(i); !joined && joined.error().errno_value() != EPERM) return joined;
+  for (auto& joined : launch.joined) {
+    if (!joined.fd || joined.kind == kernel::NsKind::User) continue;
+    if (auto done = join(joined); !done && done.error().errno_value() != EPERM) return done;
   }
-  for (size_t i = 0; i < launch.joined.size(); ++i)
-    if (launch.joined[i] && is_user(i)) TRY(join(i));
-  for (size_t i = 0; i < launch.joined.size(); ++i)
-    if (launch.joined[i]) TRY(join(i));
+  for (auto& joined : launch.joined)
+    if (joined.fd && joined.kind == kernel::NsKind::User) TRY(join(joined));
+  for (auto& joined : launch.joined)
+    if (joined.fd) TRY(join(joined));
+  return {};
+}
+
+Result<Fd> open_ns_of_target(const Launch& launch, kernel::NsKind kind) {
+  Fd target(launch.io.target_pidfd);
+  auto directory = kernel::open_process_directory(target);
+  (void)target.release();  // it is the caller's
+  if (!directory) return fail(std::move(directory).error());
+  return open_at(*directory, format("ns/{}", kernel::ns_info(kind).name), O_RDONLY);
+}
+
+// KERNEL: setns(2) takes no pidfd before 5.8 (EINVAL), and no directory of /proc.
+Result<> open_each_of_target(Launch& launch, uint64_t kinds) {
+  for (const kernel::NsInfo& info : kernel::kNamespaces)
+    if ((kinds & info.clone_flag) != 0)
+      launch.joined.push_back({info.kind, TRY(open_ns_of_target(launch, info.kind)), format("the container's {} namespace", info.name)});
   return {};
 }
 
 Result<> enter_namespaces(Launch& launch) {
   if (launch.plan.join_target != 0) {
     auto kinds = static_cast<int>(launch.plan.join_target & ~static_cast<uint64_t>(CLONE_NEWTIME));
-    if (::setns(launch.io.target_pidfd, kinds) != 0) return fail_errno("setns", "the container's namespaces");
+    if (::setns(launch.io.target_pidfd, kinds) != 0) {
+      if (errno != EINVAL) return fail_errno("setns", "the container's namespaces");
+      TRY(open_each_of_target(launch, static_cast<uint64_t>(kinds)));
+    }
   }
   return join_in_order(launch);
 }
@@ -223,7 +243,7 @@ int parent_body(void* context) {
   Result<> done = start_init(launch);
   if (done) done = become_parent_program(launch, *launch.io.parent);
   if (!done) launch.error = std::move(done).error();
-  if (launch.pid > 0) ::syscall(SYS_pidfd_send_signal, launch.pidfd.get(), SIGKILL, nullptr, 0);
+  if (launch.pid > 0) (void)kernel::send_signal(launch.pidfd, SIGKILL);
   return 1;
 }
 
@@ -231,10 +251,11 @@ Result<pid_t> start_under_parent(Launch& launch) {
   auto parent = TRY(kernel::clone_sharing_memory({0, -1, false}, parent_body, &launch));
   (void)launch.pidfd.release();  // a number of the parent's own table
   if (!launch.error) {
-    launch.pidfd = Fd(static_cast<int>(::syscall(SYS_pidfd_open, launch.pid, 0)));
+    auto pidfd = kernel::open_pidfd(launch.pid);
+    if (pidfd) launch.pidfd = std::move(*pidfd);
     // Gone already: a step failed, and its report waits for us (launch() reads it).
-    if (launch.pidfd || errno == ESRCH) return parent.pid;
-    launch.error = Error::from_errno("pidfd_open", "the container's process");
+    if (pidfd || pidfd.error().errno_value() == ESRCH) return parent.pid;
+    launch.error = std::move(pidfd).error().with_context("the container's process");
     launch.control.reset();         // hull-init, which waits for our word, ends with it
     ::kill(parent.pid, SIGKILL);    // our own child, not reaped: the number is its own
   }
@@ -256,12 +277,12 @@ Result<> open_joined(Launch& launch) {
     Fd ns = TRY_CONTEXT(kernel::open_ns_file(join.path, join.kind),
                         format("join the {} namespace", kernel::ns_info(join.kind).name));
     if (join.kind == kernel::NsKind::Time) launch.time_ns = std::move(ns);
-    launch.joined.push_back(std::move(ns));
+    launch.joined.push_back({join.kind, std::move(ns), join.path});
   }
   if ((launch.plan.join_target & CLONE_NEWTIME) == 0) return {};
   constexpr unsigned long kPidfdGetTimeNamespace = 0xff07;  // _IO(0xff, 7), Linux 6.11
   launch.time_ns = Fd(::ioctl(launch.io.target_pidfd, kPidfdGetTimeNamespace, 0));
-  if (!launch.time_ns) return fail_errno("ioctl", "PIDFD_GET_TIME_NAMESPACE");
+  if (!launch.time_ns) launch.time_ns = TRY(open_ns_of_target(launch, kernel::NsKind::Time));
   return {};
 }
 
@@ -347,7 +368,7 @@ Result<Launched> launch(const LaunchPlan& plan, const LaunchIo& io) {
 }
 
 Launched::~Launched() {
-  if (control_ && pidfd_) ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+  if (control_ && pidfd_) (void)kernel::send_signal(pidfd_, SIGKILL);
   if (control_ && parent_pid_ == 0 && pid_ > 0) (void)reap(pid_);
 }
 
@@ -411,7 +432,7 @@ void Launched::wait_namespaces() const {
     uint64_t ours = kernel::ns_inode(0, kind).value_or(0);
     pollfd ended{pidfd_.get(), POLLIN, 0};
     timespec pause{0, 50000};
-    while (kernel::ns_inode(pid_, kind) == ours && ::ppoll(&ended, 1, &pause, nullptr) == 0) {}
+    while (kernel::ns_inode(pid_, kind) == ours && kernel::poll_with_process(&ended, 1, 0, &pause) == 0) {}
   }
 }
 
@@ -434,8 +455,7 @@ Result<> Launched::go() {
 }
 
 Error Launched::cause_of(Error error) {
-  pollfd ended{pidfd_.get(), POLLIN, 0};
-  while (control_ && ::poll(&ended, 1, 0) > 0) {
+  while (control_ && kernel::has_ended(pidfd_)) {
     auto more = take_message();
     if (!more) return std::move(more).error();
     if (!*more) break;

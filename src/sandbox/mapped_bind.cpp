@@ -16,11 +16,15 @@ namespace {
 
 constexpr unsigned kRecursive = 0x8000;  // AT_RECURSIVE
 
+tl::unexpected<Error> unsupported(const std::string& source) {
+  return fail(ErrorKind::Unsupported, format("idmap of {}: its file system or this kernel knows no mapped mounts", source));
+}
+
 Result<> set_attributes(const Fd& tree, bool recursive, const mount_attr& attributes, const std::string& source) {
   unsigned flags = AT_EMPTY_PATH | (recursive ? kRecursive : 0);
   if (::syscall(SYS_mount_setattr, tree.get(), "", flags, &attributes, sizeof attributes) == 0) return {};
   if ((attributes.attr_set & MOUNT_ATTR_IDMAP) != 0 && (errno == EINVAL || errno == EPERM || errno == ENOSYS))
-    return fail(ErrorKind::Unsupported, format("idmap of {}: its file system or this kernel knows no mapped mounts", source));
+    return unsupported(source);
   return fail_errno("mount_setattr", source);
 }
 
@@ -30,6 +34,7 @@ Result<Fd> open_mapped_bind(const MappedBind& bind) {
   Fd user_ns = TRY_CONTEXT(kernel::make_mapping_namespace(bind.uid_map, bind.gid_map), "idmap of " + bind.source);
   unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (bind.recursive ? kRecursive : 0);
   Fd tree(static_cast<int>(::syscall(SYS_open_tree, AT_FDCWD, bind.source.c_str(), flags)));
+  if (!tree && errno == ENOSYS) return unsupported(bind.source);
   if (!tree) return fail_errno("bind source", bind.source);
   mount_attr map{};
   map.attr_set = MOUNT_ATTR_IDMAP;

@@ -159,9 +159,7 @@ int make_apart(void* context) {
   return 0;
 }
 
-}  // namespace
-
-Result<Fd> make_mapped_overlay(const Step& step, pid_t process) {
+Result<Fd> make_overlay(const Step& step, pid_t process) {
   Way way = way_of_this_kernel();
   MappedOverlay overlay(step, process, way);
   if (!way.attached) return overlay.make();
@@ -169,6 +167,16 @@ Result<Fd> make_mapped_overlay(const Step& step, pid_t process) {
   auto child = TRY(kernel::clone_sharing_memory({CLONE_NEWNS | CLONE_FILES, -1, false}, make_apart, &apart));
   while (::waitpid(child.pid, nullptr, __WALL) < 0 && errno == EINTR) {}
   return std::move(apart.made);
+}
+
+}  // namespace
+
+Result<Fd> make_mapped_overlay(const Step& step, pid_t process) {
+  auto made = make_overlay(step, process);
+  // Nothing stands in for a mount whose ids are mapped.
+  if (!made && made.error().errno_value() == ENOSYS)
+    return fail(ErrorKind::Unsupported, format("an image in a user namespace of its own needs mapped mounts, which this kernel has not ({})", made.error().text()));
+  return made;
 }
 
 }  // namespace hull::sandbox

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 
 from . import isolate, ledger
-from .hull import Skip, binary, busybox_rootfs, environment, log, run, scratch
+from .hull import Skip, binary, busybox_rootfs, environment, hull_words, log, run, scratch
 
 CAPS = ["CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_KILL", "CAP_NET_BIND_SERVICE",
         "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT"]
@@ -76,7 +76,7 @@ def bundle(*patches, path=None):
 def command(runtime="hull"):
     """The runtime's words before its command."""
     if runtime == "hull":
-        return [binary(), "oci", "--root", scratch("oci-state")]
+        return [*hull_words(), "oci", "--root", scratch("oci-state")]
     if not shutil.which(runtime):
         raise Skip(f"{runtime} is not installed")
     return [runtime, "--root", scratch(f"{runtime}-state")]

@@ -35,6 +35,7 @@ class Failure(AssertionError):
 
 class _Current:
     directory = None  # the running test's scratch directory
+    refused = ()      # system calls that answer ENOSYS for hull and all that it starts
     preserved = {}
 
 
@@ -47,6 +48,35 @@ def _begin(directory):
 
 def binary():
     return os.environ.get("HULL") or f"{REPOSITORY}/build/release/hull"
+
+
+@contextlib.contextmanager
+def own_directory(name):
+    """A test within a test: for the block's length it has fresh roots and scratch."""
+    outer = _Current.directory
+    os.makedirs(f"{outer}/{name}", mode=0o711)
+    try:
+        _begin(f"{outer}/{name}")
+        yield
+    finally:
+        _Current.directory = outer
+
+
+@contextlib.contextmanager
+def refusing(*calls):
+    """For the block's length hull runs on a kernel that lacks these system calls (degraded/enosys.c)."""
+    compiled("degraded/enosys.c")
+    _Current.refused = calls
+    try:
+        yield
+    finally:
+        _Current.refused = ()
+
+
+def hull_words(program=None):
+    """The words that begin a command of hull."""
+    words = [program or binary()]
+    return [compiled("degraded/enosys.c"), ",".join(_Current.refused), *words] if _Current.refused else words
 
 
 def sanitized():
@@ -189,8 +219,9 @@ def _drain(child):
 
 def hull(*argv, **options):
     """Run hull with these arguments: see run()."""
-    result = run(binary() if options.get("user") is None else readable_copy(), *argv, **options)
-    result.argv[0] = "hull"
+    words = hull_words(None if options.get("user") is None else readable_copy())
+    result = run(*words, *argv, **options)
+    result.argv[:len(words)] = ["hull"]
     return result
 
 

@@ -36,7 +36,7 @@ def one_line(text):
     return re.sub(r"/\S*/scratch/", "", " ".join(text.split()))[:220]
 
 
-def check(cases):
+def wrong_answers(cases):
     wrong = []
     for case in cases:
         if case.need and not case.need():
@@ -46,7 +46,11 @@ def check(cases):
             wanted = getattr(case.wanted, "pattern", case.wanted)
             wrong.append(f"{case.name}: wanted {case.code} {wanted!r}, got {code} {out!r} {err}")
     log(f"{len(cases)} cases")
-    if wrong:
+    return wrong
+
+
+def check(cases):
+    if wrong := wrong_answers(cases):
         raise Failure(f"{len(wrong)} of {len(cases)}:\n    " + "\n    ".join(wrong))
 
 

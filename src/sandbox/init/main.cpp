@@ -85,7 +85,8 @@ const sandbox::WireHeader* map_plan() {
 void reset_signals() {
   constexpr int kSignals = 64;
   constexpr struct sigaction kDefault = {};  // all zeros, as the kernel's own structure is then, and no smaller
-  for (int number = 1; number <= kSignals; ++number) syscall(SYS_rt_sigaction, number, &kDefault, nullptr, kSignals / 8);
+  for (int number = 1; number <= kSignals; ++number)
+    if (number != SIGKILL && number != SIGSTOP) syscall(SYS_rt_sigaction, number, &kDefault, nullptr, kSignals / 8);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -141,9 +142,9 @@ static bool waits_for_maps(const char* at, uint32_t steps) {
 
 // KERNEL: in a new user namespace our capabilities count for files of mapped owners alone, so not before the maps are
 // there (a root below a directory that only its mapped owner may search); capabilities(7), user_namespaces(7).
-static void open_all_sources(const sandbox::WireHeader* header, const char* first) {
+static void open_all_sources(const sandbox::WireHeader* header, const char* first, bool awaits_maps) {
   uint32_t failed = 0;
-  if (open_sources(first, header->step_count, &failed) != 0) report(failed);
+  if (open_sources(first, header->step_count, awaits_maps, &failed) != 0) report(failed);
 }
 
 // Runs the whole plan; comes back only by exec.
@@ -155,11 +156,11 @@ static void open_all_sources(const sandbox::WireHeader* header, const char* firs
   }
   const char *first = reinterpret_cast<const char*>(header + 1), *at = first;
   bool maps = waits_for_maps(first, header->step_count);
-  if (!maps) open_all_sources(header, first);
+  if (!maps) open_all_sources(header, first, false);
   for (uint32_t i = 0; i < header->step_count; ++i) {
     StepView step{reinterpret_cast<const WireStep*>(at), i};
     run_step(step, step.wire->trace != 0);
-    if (maps && step.wire->kind == static_cast<uint32_t>(StepKind::WaitMaps)) open_all_sources(header, first);
+    if (maps && step.wire->kind == static_cast<uint32_t>(StepKind::WaitMaps)) open_all_sources(header, first, true);
     at += step.wire->size;
   }
   _exit(1);
@@ -175,6 +176,7 @@ int main(int count, char**) {
   if (count < 2) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   hull::init::reset_signals();
   umask(0);
-  for (int fd = hull::sandbox::kControlFd; fd <= hull::sandbox::kConsoleFd; ++fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  for (int fd = hull::sandbox::kControlFd; fd <= hull::sandbox::kConsoleFd; ++fd)
+    if (fd != hull::sandbox::kPlanFd) fcntl(fd, F_SETFD, FD_CLOEXEC);  // map_plan() closes it
   hull::init::run_plan();
 }

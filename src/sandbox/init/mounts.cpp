@@ -1,5 +1,6 @@
-// The steps that build the root: overlay or bind, file systems, binds, masks, pivot. All with the new mount API: a
-// mount gets its flags before it is attached (SECURITY P6), and is attached to a descriptor, never to a path.
+// The steps that build the root: overlay or bind, file systems, binds, masks, pivot. All with the new mount API, or what
+// stands in for it (old_mounts.cpp): a mount gets its flags before it is attached (SECURITY P6), and is attached to a
+// descriptor, never to a path.
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,13 +23,21 @@ int set_propagation(const StepView& step) {
 // Our tmpfs of masks goes to the same place first and is covered by it: KERNEL: before 6.15 open_tree cannot clone
 // from a mount that is attached nowhere.
 static int attach_root(int mount_fd) {
-  if (sys_move_mount(mount_fd, g_state.mount_point) != 0) return fail("move_mount", "mount point of the root");
+  if (move_mount_to(mount_fd, g_state.mount_point) != 0) return fail("move_mount", "mount point of the root");
   close(g_state.mount_point);
   g_state.root = mount_fd;
   return 0;
 }
 
-static int make_masks() {
+static int make_mask_nodes(int masks) {
+  int file = openat(masks, "file", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+  if (file < 0 || mkdirat(masks, "dir", 0555) != 0) return fail("create", "masks");
+  close(file);
+  if (set_attributes(masks, false, kMountAttrRdonly, 0, 0) != 0) return fail("mount_setattr", "masks");
+  return 0;
+}
+
+static int new_masks() {
   int fs = sys_fsopen("tmpfs");
   if (fs < 0) return fail("fsopen", "tmpfs");
   sys_fsconfig(fs, kFsconfigString, "mode", "0555", 0);
@@ -38,20 +47,33 @@ static int make_masks() {
   int masks = sys_fsmount(fs, kMountAttrNosuid | kMountAttrNodev | kMountAttrNoexec);
   if (masks < 0) return fail("fsmount", "tmpfs for masks");
   close(fs);
-  int file = openat(masks, "file", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
-  if (file < 0 || mkdirat(masks, "dir", 0555) != 0) return fail("create", "masks");
-  close(file);
-  if (sys_mount_setattr(masks, false, kMountAttrRdonly, 0, 0) != 0) return fail("mount_setattr", "masks");
+  if (make_mask_nodes(masks) != 0) return -1;
   if (sys_move_mount(masks, g_state.mount_point) != 0) return fail("move_mount", "masks");
-  g_state.masks = masks;
-  return 0;
+  return masks;
 }
 
-// KERNEL: a clone of a shared mount is its peer, and what is mounted on it appears at the host's; mount_namespaces(7).
+static int old_masks() {
+  int masks = old_masks_mount();
+  return masks < 0 || make_mask_nodes(masks) != 0 ? -1 : masks;
+}
+
+// The first to use every call of the newer mount API but open_tree: where one is refused, it is found out here at the latest,
+// with nothing mounted yet.
+static int make_masks() {
+  bool known = g_state.old_mounts;
+  g_state.masks = known ? -1 : new_masks();
+  if (!g_state.old_mounts) return g_state.masks < 0 ? -1 : 0;
+  g_state.masks = old_masks();
+  if (g_state.masks < 0) return -1;
+  return known ? 0 : open_sources_again();
+}
+
 int root_bind(const StepView& step) {
-  if (step.number(1) != 0 && sys_mount_setattr(g_state.root_source, true, 0, 0, step.number(1)) != 0) return fail("mount_setattr", "propagation of the root");
   if (make_masks() != 0) return -1;
-  return attach_root(g_state.root_source);
+  if (!g_state.old_mounts) return attach_root(g_state.root_source);
+  int root = old_clone(g_state.root_source, step.number(0) != 0);
+  if (root < 0 || (step.number(1) != 0 && old_attributes(root, true, 0, 0, step.number(1)) != 0)) return fail("mount", step.text(0));
+  return attach_root(root);
 }
 
 // KERNEL: before 6.5 overlay takes any option and refuses at the mount, with a line in the host's log; so one that nobody
@@ -105,9 +127,9 @@ static int mount_overlay(const StepView& step) {
 int root_overlay(const StepView& step) {
   if (make_masks() != 0) return -1;
   if (step.number(2) != 0) return attach_root(g_state.received_root);
-  int mount_fd = new_overlay(step);
+  int mount_fd = g_state.old_mounts ? -1 : new_overlay(step);
   if (mount_fd >= 0) return attach_root(mount_fd);
-  return errno == EINVAL ? mount_overlay(step) : -1;
+  return g_state.old_mounts || errno == EINVAL ? mount_overlay(step) : -1;
 }
 
 static int configure_option(int fs, const char* option) {
@@ -127,8 +149,26 @@ static bool is_unmapped_tty(const char* type, const char* option) {
   return errno == EINVAL && strcmp(type, "devpts") == 0 && strncmp(option, "gid=", 4) == 0;
 }
 
+// The same by mount(2), whose options are one text of a page at most.
+static int old_mount(const char* type, const char* source, const StepView& step, uint32_t first, uint64_t attributes, bool tty_group = true) {
+  static char options[4096];
+  size_t used = 0;
+  options[0] = '\0';
+  for (uint32_t i = first; i < step.count(); ++i) {
+    const char* option = step.text(i);
+    if (strchr(option, ',') != nullptr) return fail_as(EINVAL, "a mount option with a comma needs Linux 5.2", option);
+    if (!tty_group && strncmp(option, "gid=", 4) == 0) continue;
+    used += static_cast<size_t>(snprintf(options + used, sizeof options - used, "%s%s", used > 0 ? "," : "", option));
+    if (used >= sizeof options) return fail_as(E2BIG, "mount options longer than a page need Linux 5.2", step.text(0));
+  }
+  int mount_fd = old_file_system(type, source[0] != '\0' ? source : "none", options, attributes);
+  if (mount_fd < 0 && tty_group && is_unmapped_tty(type, "gid=")) return old_mount(type, source, step, first, attributes, false);
+  return mount_fd < 0 ? fail("mount", step.text(0)) : mount_fd;
+}
+
 // A new file system of `type` as a detached mount. `options` from the step's text `first` on.
 static int new_mount(const char* type, const char* source, const StepView& step, uint32_t first, uint64_t attributes) {
+  if (g_state.old_mounts) return old_mount(type, source, step, first, attributes);
   int fs = sys_fsopen(type);
   if (fs < 0) return fail("fsopen", type);
   if (source[0] != '\0') sys_fsconfig(fs, kFsconfigString, "source", source, 0);
@@ -151,7 +191,7 @@ static int attach(int mount_fd, int target, const char* path, bool inside_proc =
     close(target);
     return fail_as(EPERM, "mount inside /proc refused", path);
   }
-  int result = sys_move_mount(mount_fd, target);
+  int result = move_mount_to(mount_fd, target);
   if (result != 0) fail("move_mount", path);
   close(target);
   return result;
@@ -173,51 +213,15 @@ int mount_fs(const StepView& step) {
   int target = open_inside(step.text(0), O_PATH | O_DIRECTORY);
   if (target >= 0 && take_over(mount_fd, target, step) != 0) return -1;
   if (target < 0) target = make_directory_inside(step.text(0), 0755);
-  if (later != 0 && sys_mount_setattr(mount_fd, false, later, 0, 0) != 0) return fail("mount_setattr", step.text(0));
+  if (later != 0 && set_attributes(mount_fd, false, later, 0, 0) != 0) return fail("mount_setattr", step.text(0));
   int result = attach(mount_fd, target, step.text(0), step.number(5) != 0);
   close(mount_fd);
   return result;
 }
 
-// Sources of the plan's binds in order, opened before the root is.
-constexpr int kMaxBinds = 512;
-static int bind_sources[kMaxBinds];
-static int next_bind = 0, opened_binds = 0;
-
-static int open_root_sources(const StepView& step) {
-  bool bind = step.wire->kind == static_cast<uint32_t>(StepKind::RootBind);
-  const char* mount_point = step.text(bind ? 1 : 0);
-  g_state.mount_point = open(mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (g_state.mount_point < 0) return fail("open", mount_point);
-  if (!bind) return 0;
-  g_state.root_source = sys_open_tree(AT_FDCWD, step.text(0), kOpenTreeClone | (step.number(0) != 0 ? kAtRecursive : 0));
-  return g_state.root_source < 0 ? fail("root file system", step.text(0)) : 0;
-}
-
 int detach_mounts(const StepView& step) {
   for (uint32_t i = 0; i < step.count(); ++i)
     if (umount2(step.text(i), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL && errno != ENOENT) return fail("umount", step.text(i));
-  return 0;
-}
-
-int open_sources(const char* first_step, uint32_t steps, uint32_t* failed) {
-  const char* at = first_step;
-  for (uint32_t i = 0; i < steps; ++i) {
-    *failed = i;
-    auto* wire = reinterpret_cast<const WireStep*>(at);
-    at += wire->size;
-    if (wire->kind == static_cast<uint32_t>(StepKind::RootBind) || wire->kind == static_cast<uint32_t>(StepKind::RootOverlay))
-      if (open_root_sources(StepView{wire, i}) != 0) return -1;
-    if (wire->kind != static_cast<uint32_t>(StepKind::MountBind) && wire->kind != static_cast<uint32_t>(StepKind::BindNode)) continue;
-    StepView step{wire, i};
-    if (opened_binds == kMaxBinds) return fail_as(E2BIG, "mount", "more than 512 bind mounts");
-    unsigned recursive = step.number(2) != 0 ? kAtRecursive : 0;
-    int passed = static_cast<int>(step.number(2) >> 8);
-    int tree = passed != 0 ? passed : sys_open_tree(AT_FDCWD, step.text(1), kOpenTreeClone | recursive);
-    if (tree < 0) return fail("bind source", step.text(1));
-    if (passed == 0 && step.number(3) == 0 && sys_mount_setattr(tree, true, 0, 0, MS_PRIVATE) != 0) return fail("mount_setattr", step.text(1));
-    bind_sources[opened_binds++] = tree;
-  }
   return 0;
 }
 
@@ -229,9 +233,10 @@ static int attach_bind(int tree, const char* destination, bool inside_proc) {
 }
 
 int mount_bind(const StepView& step) {
-  int tree = bind_sources[next_bind++];
+  int tree = next_source(step);
+  if (tree < 0) return -1;
   uint64_t set = step.number(0), clear = step.number(1), propagation = step.number(3);
-  if ((set | clear | propagation) != 0 && sys_mount_setattr(tree, step.number(4) != 0, set, clear, propagation) != 0)
+  if ((set | clear | propagation) != 0 && set_attributes(tree, step.number(4) != 0, set, clear, propagation) != 0)
     return fail("mount_setattr", step.text(0));
   int result = attach_bind(tree, step.text(0), step.number(5) != 0);
   close(tree);
@@ -239,7 +244,8 @@ int mount_bind(const StepView& step) {
 }
 
 int bind_node(const StepView& step) {
-  int tree = bind_sources[next_bind++];
+  int tree = next_source(step);
+  if (tree < 0) return -1;
   int result = attach_bind(tree, step.text(0), false);
   close(tree);
   return result;
@@ -260,11 +266,16 @@ static int configure_list(int fs, const char* list) {
   return 0;
 }
 
-// One v1 hierarchy under the container's /sys/fs/cgroup, seen from its own cgroup namespace.
-static int mount_hierarchy(int base, const char* name, const char* controllers, uint64_t attributes) {
-  int fs = sys_fsopen(strcmp(controllers, "unified") == 0 ? "cgroup2" : "cgroup");
+static int new_hierarchy(const char* name, const char* controllers, uint64_t attributes) {
+  bool unified = strcmp(controllers, "unified") == 0;
+  const char* type = unified ? "cgroup2" : "cgroup";
+  if (g_state.old_mounts) {
+    int staged = old_file_system(type, "cgroup", unified ? nullptr : controllers, attributes);
+    return staged < 0 ? fail("mount cgroup", name) : staged;
+  }
+  int fs = sys_fsopen(type);
   if (fs < 0) return fail("fsopen", "cgroup");
-  if (strcmp(controllers, "unified") != 0 && configure_list(fs, controllers) != 0) {
+  if (!unified && configure_list(fs, controllers) != 0) {
     fail("mount cgroup", controllers);
     close(fs);
     return -1;
@@ -272,25 +283,41 @@ static int mount_hierarchy(int base, const char* name, const char* controllers, 
   if (sys_fsconfig(fs, kFsconfigCreate, nullptr, nullptr, 0) != 0) { fail("mount cgroup", name); close(fs); return -1; }
   int mount_fd = sys_fsmount(fs, static_cast<unsigned>(attributes));
   close(fs);
-  if (mount_fd < 0) return fail("fsmount", name);
+  return mount_fd < 0 ? fail("fsmount", name) : mount_fd;
+}
+
+// One v1 hierarchy under the container's /sys/fs/cgroup, seen from its own cgroup namespace.
+static int mount_hierarchy(int base, const char* name, const char* controllers, uint64_t attributes) {
+  int mount_fd = new_hierarchy(name, controllers, attributes);
+  if (mount_fd < 0) return -1;
   if (mkdirat(base, name, 0755) != 0 && errno != EEXIST) return fail("mkdir", name);
   int result = attach(mount_fd, openat(base, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), name);
   close(mount_fd);
   return result;
 }
 
-int mount_cgroup1(const StepView& step) {
+static int new_cgroup_base(const StepView& step) {
+  uint64_t attributes = step.number(0) & ~kMountAttrRdonly;
+  if (g_state.old_mounts) {
+    int staged = old_file_system("tmpfs", "none", "mode=0755", attributes);
+    return staged < 0 ? fail("mount", step.text(0)) : staged;
+  }
   int fs = sys_fsopen("tmpfs");
   if (fs < 0) return fail("fsopen", "tmpfs");
   sys_fsconfig(fs, kFsconfigString, "mode", "0755", 0);
   if (sys_fsconfig(fs, kFsconfigCreate, nullptr, nullptr, 0) != 0) return fail("mount", step.text(0));
-  int base = sys_fsmount(fs, static_cast<unsigned>(step.number(0) & ~kMountAttrRdonly));
+  int base = sys_fsmount(fs, static_cast<unsigned>(attributes));
   close(fs);
-  if (base < 0) return fail("fsmount", step.text(0));
+  return base < 0 ? fail("fsmount", step.text(0)) : base;
+}
+
+int mount_cgroup1(const StepView& step) {
+  int base = new_cgroup_base(step);
+  if (base < 0) return -1;
   if (attach(base, make_directory_inside(step.text(0), 0755), step.text(0)) != 0) return -1;
   for (uint32_t i = 1; i + 1 < step.count(); i += 2)
     if (mount_hierarchy(base, step.text(i), step.text(i + 1), step.number(0)) != 0) return -1;
-  if ((step.number(0) & kMountAttrRdonly) != 0 && sys_mount_setattr(base, false, kMountAttrRdonly, 0, 0) != 0)
+  if ((step.number(0) & kMountAttrRdonly) != 0 && set_attributes(base, false, kMountAttrRdonly, 0, 0) != 0)
     return fail("mount_setattr", step.text(0));
   return close(base);
 }
@@ -301,7 +328,7 @@ int mask_paths(const StepView& step) {
     if (target < 0 && (errno == ENOENT || errno == ENOTDIR)) continue;
     struct stat status;
     if (target < 0 || fstat(target, &status) != 0) return fail("mask", step.text(i));
-    int mask = sys_open_tree(g_state.masks, S_ISDIR(status.st_mode) ? "dir" : "file", kOpenTreeClone);
+    int mask = clone_tree(g_state.masks, S_ISDIR(status.st_mode) ? "dir" : "file", false);
     if (mask < 0) return fail("mask", step.text(i));
     if (attach(mask, target, step.text(i)) != 0) return -1;
     close(mask);
@@ -314,9 +341,9 @@ int readonly_paths(const StepView& step) {
     int target = open_inside(step.text(i), O_PATH);
     if (target < 0 && (errno == ENOENT || errno == ENOTDIR)) continue;
     if (target < 0) return fail("read-only path", step.text(i));
-    int tree = sys_open_tree(target, "", kOpenTreeClone | kAtRecursive | kAtEmptyPath);
+    int tree = clone_tree(target, "", true);
     if (tree < 0) return fail("open_tree", step.text(i));
-    if (sys_mount_setattr(tree, true, kMountAttrRdonly, 0, 0) != 0) return fail("mount_setattr", step.text(i));
+    if (set_attributes(tree, true, kMountAttrRdonly, 0, 0) != 0) return fail("mount_setattr", step.text(i));
     if (attach(tree, target, step.text(i)) != 0) return -1;
     close(tree);
   }
@@ -326,7 +353,7 @@ int readonly_paths(const StepView& step) {
 int remount(const StepView& step) {
   int mount_fd = strcmp(step.text(0), "/") == 0 ? dup(g_state.root) : open_inside(step.text(0), O_PATH);
   if (mount_fd < 0) return fail("open", step.text(0));
-  int result = sys_mount_setattr(mount_fd, false, step.number(0), step.number(1), 0);
+  int result = set_attributes(mount_fd, false, step.number(0), step.number(1), 0);
   if (result != 0) fail("mount_setattr", step.text(0));
   close(mount_fd);
   return result;

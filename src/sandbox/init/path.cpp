@@ -1,5 +1,5 @@
-// Paths inside the new root. Every one is resolved by openat2 with RESOLVE_IN_ROOT beneath the root's descriptor, so
-// that no symbolic link of the image can name anything outside it (SECURITY P1).
+// Paths inside the new root. Every one is resolved by openat2 with RESOLVE_IN_ROOT beneath the root's descriptor (or by
+// the walk that stands in for it, walk.cpp), so that no symbolic link of the image can name anything outside it (SECURITY P1).
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,8 +12,8 @@ namespace hull::init {
 
 constexpr size_t kPathMax = 4096;
 
-int open_inside(const char* path, uint64_t flags, uint64_t mode) {
-  return sys_openat2(g_state.root, path, flags, mode, kResolveInRoot | kResolveNoMagiclinks);
+int open_inside(const char* path, uint64_t flags) {
+  return sys_openat2(g_state.root, path, flags, kResolveInRoot | kResolveNoMagiclinks);
 }
 
 static int make_directory_inside_at(const char* path, unsigned mode, int links_left);

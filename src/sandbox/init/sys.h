@@ -31,7 +31,8 @@ int fail(const char* call, const char* object);
 int fail_as(int errno_value, const char* call, const char* object);
 
 constexpr uint64_t kResolveInRoot = 0x10, kResolveNoMagiclinks = 0x02, kResolveNoSymlinks = 0x04;
-int sys_openat2(int dir, const char* path, uint64_t flags, uint64_t mode, uint64_t resolve);
+int sys_openat2(int dir, const char* path, uint64_t flags, uint64_t resolve);  // walk_beneath() where it is refused
+// The newer mount API. One that is refused (ENOSYS) sets State::old_mounts, and from then on mount(2) does the work.
 int sys_open_tree(int dir, const char* path, unsigned flags);
 int sys_move_mount(int from, int to);  // both by descriptor
 int sys_fsopen(const char* type);
@@ -42,26 +43,52 @@ int sys_close_range(unsigned first, unsigned last, unsigned flags);
 
 constexpr unsigned kOpenTreeClone = 1, kOpenTreeCloexec = 02000000, kAtRecursive = 0x8000, kAtEmptyPath = 0x1000;
 constexpr unsigned kFsconfigFlag = 0, kFsconfigString = 1, kFsconfigCreate = 6;
-constexpr uint64_t kMountAttrRdonly = 0x1, kMountAttrNosuid = 0x2, kMountAttrNodev = 0x4, kMountAttrNoexec = 0x8;
+constexpr uint64_t kMountAttrRdonly = 0x1, kMountAttrNosuid = 0x2, kMountAttrNodev = 0x4, kMountAttrNoexec = 0x8, kMountAttrNosymfollow = 0x200000;
 
 // What the steps share: the new root, and where the plan stands.
 struct State {
   int root = -1;              // the new root's mount, from RootBind or RootOverlay
   int masks = -1;             // our tmpfs with an empty file and an empty directory
   int mount_point = -1;       // where the root is attached until pivot; opened first, as its path may be closed to us later
-  int root_source = -1;       // RootBind's tree
+  int root_source = -1;       // RootBind's tree; with old_mounts the directory itself
   int received_root = -1;     // the overlay that hull made for us, from WaitMaps
   int control = sandbox::kControlFd;  // -1 once hull has let go of us
   int label = -1;             // from OpenLabel
+  bool no_openat2 = false;    // this kernel refuses openat2: walk.cpp
+  bool old_mounts = false;    // and some call of the newer mount API: old_mounts.cpp
   char host_pid[16] = "0";    // ours as hull sees it, from WaitGo
 };
 extern State g_state;
 
 // Paths inside the new root (path.cpp): resolved by the kernel beneath g_state.root, never as host strings.
-int open_inside(const char* path, uint64_t flags, uint64_t mode = 0);
+int open_inside(const char* path, uint64_t flags);
 int make_directory_inside(const char* path, unsigned mode);       // mkdir -p; gives an O_PATH descriptor
 int make_file_inside(const char* path, unsigned mode);            // for a bind mount; an O_PATH descriptor
 int open_parent_inside(const char* path, const char** name);      // parents made as needed
+
+// openat2(2) by hand (walk.cpp): with RESOLVE_IN_ROOT and no magic links; and from "/" with RESOLVE_NO_SYMLINKS.
+int walk_beneath(int root, const char* path, uint64_t flags, uint64_t resolve);
+int walk_without_links(const char* path, uint64_t flags);
+
+// A descriptor's name for calls that take a path.
+struct FdPath {
+  explicit FdPath(int fd);
+  char text[32];
+};
+// What stands in for the newer mount API (old_mounts.cpp, old_attributes.cpp). A staged mount is a detached one's equal,
+// but there is one stage: it is moved before the next is made.
+int old_masks_mount();
+int old_file_system(const char* type, const char* source, const char* options, uint64_t attributes);  // staged
+int old_clone(int source, bool recursive);                                                            // staged
+int old_move(int staged, int target);
+int old_attributes(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t propagation);
+unsigned long mount_flags(uint64_t attributes);  // MOUNT_ATTR_* as MS_*
+
+// Either way (mount_api.cpp): a copy of the tree at `name` below `dir` ("": dir itself), a mount's flags, its place.
+int clone_tree(int dir, const char* name, bool recursive);
+int set_attributes(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t propagation);
+int move_mount_to(int mount_fd, int target);
+void ask_for_mount_api();  // finds out whether it is there without doing anything
 
 // The steps, by file.
 int enter_cgroup(const StepView&), enter_time_ns(const StepView&), enter_net_ns(const StepView&), detach_mounts(const StepView&), new_cgroup_ns(const StepView&), new_time_ns(const StepView&);
@@ -82,7 +109,9 @@ int stay_as_reaper(const StepView&), wait_maps(const StepView&), wait_go(const S
 
 // Opens the sources of all bind mounts and of the root before any content of the container is reachable (SECURITY B5)
 // and while we still have the caller's ids.
-int open_sources(const char* first_step, uint32_t steps, uint32_t* failed);
+int open_sources(const char* first_step, uint32_t steps, bool awaits_maps, uint32_t* failed);
+int open_sources_again();             // after old_mounts has been found out
+int next_source(const StepView&);     // of the next bind: a detached or staged mount
 
 // Copies what is in the directory `from` (O_PATH) into the directory `to`.
 int copy_up(int from, int to, const char* path);

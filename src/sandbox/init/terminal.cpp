@@ -20,7 +20,7 @@ static int open_master() {
   constexpr long kDevptsMagic = 0x1cd1;
   const char* path = "/dev/pts/ptmx";
   int master = g_state.root >= 0 ? open_inside(path, O_RDWR | O_NOCTTY)
-                                   : sys_openat2(AT_FDCWD, path, O_RDWR | O_NOCTTY, 0, kResolveNoSymlinks);
+                                   : sys_openat2(AT_FDCWD, path, O_RDWR | O_NOCTTY, kResolveNoSymlinks);
   if (master < 0) return fail("open", path);
   struct statfs fs;
   if (fstatfs(master, &fs) != 0 || fs.f_type != kDevptsMagic) return fail_as(ELOOP, "not a devpts file", path);
@@ -31,7 +31,7 @@ static int open_master() {
 
 // dev/console is the slave itself, by descriptor; whatever the image has in its place is only covered (SECURITY B2).
 static int bind_console(int slave) {
-  int tree = sys_open_tree(slave, "", kOpenTreeClone | kAtEmptyPath);
+  int tree = clone_tree(slave, "", false);
   if (tree < 0) return fail("open_tree", "/dev/console");
   const char* name;
   int parent = open_parent_inside("/dev/console", &name);
@@ -40,7 +40,7 @@ static int bind_console(int slave) {
   if (made >= 0) close(made);
   int target = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
   if (target < 0) return fail("open", "/dev/console");
-  if (sys_move_mount(tree, target) != 0) return fail("move_mount", "/dev/console");
+  if (move_mount_to(tree, target) != 0) return fail("move_mount", "/dev/console");
   close(target);
   close(parent);
   return close(tree);
