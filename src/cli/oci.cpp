@@ -87,8 +87,6 @@ int run_oci(const Invocation& call) {
   }
   if (globals.log_format != "text" && globals.log_format != "json")
     return oci_report(globals, Error(ErrorKind::Invalid, format("--log-format: unknown \"{}\"", escape_controls(globals.log_format))));
-  if (globals.systemd_cgroup)
-    return oci_report(globals, Error(ErrorKind::Unsupported, "--systemd-cgroup: hull makes cgroups itself; configure the caller for cgroupfs"));
   if (words.empty()) {
     print(help_text(kOciSyntax, call.program));
     return 0;

@@ -33,7 +33,7 @@ json::object enabled(bool yes) { return json::object{{"enabled", yes}}; }
 json::object cgroup_features() {
   bool v1 = runtime::cgroups() != nullptr && runtime::cgroups()->mode() != kernel::CgroupMode::V2;
   bool v2 = runtime::cgroups() != nullptr && runtime::cgroups()->mode() != kernel::CgroupMode::V1;
-  return json::object{{"v1", v1}, {"v2", v2}, {"systemd", false}, {"systemdUser", false}, {"rdma", true}};
+  return json::object{{"v1", v1}, {"v2", v2}, {"systemd", true}, {"systemdUser", true}, {"rdma", true}};
 }
 
 json::object seccomp_features() {

@@ -48,6 +48,7 @@ Result<runtime::CreateOptions> options_of(const OciCall& call, const MakeArgs& a
   options.preserve_fds = args.preserve_fds;
   options.no_new_keyring = args.no_new_keyring;
   options.no_pivot = args.no_pivot;
+  options.systemd_cgroup = call.globals.systemd_cgroup;
   options.warn = [&call](const std::string& text) { oci_warn(call.globals, text); };
   TRY(pass_listen_fds(options));
   TRY(runtime::check_preserved(options.preserve_fds));

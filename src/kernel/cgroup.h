@@ -117,6 +117,8 @@ class Cgroups {
   // Makes the group and missing parents in every hierarchy. `path` is absolute, of plain components (Invalid
   // otherwise). On failure nothing that was made remains. An existing group is an error (Exists).
   virtual Result<std::unique_ptr<Cgroup>> create(const std::string& path) = 0;
+  // A group that another (systemd) made in some hierarchies and with some controllers: in all of them. NotFound if in none.
+  virtual Result<std::unique_ptr<Cgroup>> complete(const std::string& path) = 0;
   virtual Result<std::unique_ptr<Cgroup>> find(const std::string& path) = 0;  // NotFound if in no hierarchy
   // Removes the group and those under it in every hierarchy, deepest first; busy ones are retried for timeout_ms,
   // errors are collected. A missing group is success. Needs no open Cgroup: for clean-up after a crash, too.

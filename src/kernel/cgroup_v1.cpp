@@ -289,24 +289,13 @@ class CgroupsV1 final : public Cgroups {
     return names;
   }
 
-  Result<std::unique_ptr<Cgroup>> create(const std::string& path) override {
+  Result<std::unique_ptr<Cgroup>> create(const std::string& path) override { return make(path, false); }
+  Result<std::unique_ptr<Cgroup>> complete(const std::string& path) override {
     TRY(check_cgroup_path(path));
-    std::string group = relative_group(path);
-    std::vector<const CgroupTree*> made;
-    Undo undo;
-    undo.add([&] { (void)remove_groups(made, group, 0); });
-    for (const CgroupTree& tree : trees_->v1) {
-      Result<> done = make_v1_group(tree, group);
-      if (done || done.error().kind() != ErrorKind::Exists) made.push_back(&tree);
-      TRY(std::move(done));
-    }
-    if (trees_->v2) {
-      TRY(make_group(*trees_->v2, group, [](const std::string&) -> Result<> { return {}; }));
-      made.push_back(&*trees_->v2);
-    }
-    std::unique_ptr<Cgroup> cgroup = TRY(open_group(path));
-    undo.commit();
-    return cgroup;
+    std::vector<const CgroupTree*> all = trees_->all();
+    bool there = std::any_of(all.begin(), all.end(), [&](const CgroupTree* tree) { return group_exists(*tree, relative_group(path)); });
+    if (!there) return fail(ErrorKind::NotFound, format("no such cgroup: {}", path));
+    return make(path, true);
   }
 
   Result<std::unique_ptr<Cgroup>> find(const std::string& path) override {
@@ -322,6 +311,26 @@ class CgroupsV1 final : public Cgroups {
   }
 
  private:
+  Result<std::unique_ptr<Cgroup>> make(const std::string& path, bool may_exist) {
+    TRY(check_cgroup_path(path));
+    std::string group = relative_group(path);
+    std::vector<const CgroupTree*> made;
+    Undo undo;
+    undo.add([&] { (void)remove_groups(made, group, 0); });
+    auto make_in = [&](const CgroupTree& tree, const std::function<Result<>()>& make_group) -> Result<> {
+      Result<> done = make_group();
+      bool existed = !done && done.error().kind() == ErrorKind::Exists;
+      if (!existed) made.push_back(&tree);
+      return existed && may_exist ? Result<>() : done;
+    };
+    for (const CgroupTree& tree : trees_->v1) TRY(make_in(tree, [&] { return make_v1_group(tree, group); }));
+    if (trees_->v2)
+      TRY(make_in(*trees_->v2, [&] { return make_group(*trees_->v2, group, [](const std::string&) -> Result<> { return {}; }); }));
+    std::unique_ptr<Cgroup> cgroup = TRY(open_group(path));
+    undo.commit();
+    return cgroup;
+  }
+
   Result<std::unique_ptr<Cgroup>> open_group(const std::string& path) {
     Fd directory;
     if (trees_->v2) {

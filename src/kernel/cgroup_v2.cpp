@@ -204,6 +204,12 @@ class CgroupsV2 final : public Cgroups {
     return made;
   }
 
+  Result<std::unique_ptr<Cgroup>> complete(const std::string& path) override {
+    std::unique_ptr<Cgroup> found = TRY(find(path));
+    TRY(v2_enable_controllers(*tree_, relative_group(path)));
+    return found;
+  }
+
   Result<std::unique_ptr<Cgroup>> find(const std::string& path) override {
     TRY(check_cgroup_path(path));
     Fd directory = TRY(open_at(tree_->root, relative_group(path), O_RDONLY | O_DIRECTORY));

@@ -45,6 +45,7 @@ struct Making {
   State state;
   std::string text;  // of config.json
   std::optional<kernel::EarlyNet> early_net;
+  std::optional<kernel::SystemdUnit> unit;
 
   oci::Spec& spec() { return container.spec; }
   const oci::Spec& spec() const { return container.spec; }
@@ -85,6 +86,18 @@ void settle_limits(Making& m) {
   drop_zeros(resources);
 }
 
+// A group that systemd makes is in the state once it is ours: its name may be another's, and an empty scope ends by itself.
+Result<> name_group(Making& m) {
+  const std::string& path = m.spec().linux_.cgroups_path;
+  if (m.options.systemd_cgroup) {
+    m.unit = TRY_CONTEXT(kernel::parse_systemd_path(path, m.options.id, kernel::systemd_is_the_users()), "config.json");
+    return {};
+  }
+  m.state.cgroup = path.empty() ? "/" + m.options.id : path;
+  if (!m.state.cgroup.starts_with('/')) m.state.cgroup.insert(0, "/");
+  return {};
+}
+
 Result<> read_bundle(Making& m) {
   m.home = TRY(home_of(m.options.root, m.options.id));
   TRY(kernel::open_pidfd(::getpid()));  // whether there are pidfds decides how the process is noted
@@ -106,9 +119,7 @@ Result<> read_bundle(Making& m) {
   m.state.created = now_text();
   m.state.boot = kernel::boot_id();
   m.state.annotations = m.spec().annotations;
-  m.state.cgroup = m.spec().linux_.cgroups_path.empty() ? "/" + m.options.id : m.spec().linux_.cgroups_path;
-  if (!m.state.cgroup.starts_with('/')) m.state.cgroup.insert(0, "/");
-  return {};
+  return name_group(m);
 }
 
 Result<> claim_directory(Making& m, Undo& undo) {
@@ -134,7 +145,15 @@ bool goes_without_group(const Making& m, const Error& error) {
   return refused && limits && limits->empty() && (kernel::is_unprivileged() || kernel::host_facts().in_user_namespace);
 }
 
+Result<> claim_systemd_unit(Making& m, Undo& undo) {
+  TRY(claim_unit(m.container, *m.unit, "hull container " + m.options.id, undo));
+  m.state.cgroup = m.container.group->path();
+  m.state.unit = m.unit->name;
+  return write_state(m.home, m.state);
+}
+
 Result<> claim_cgroup(Making& m, Undo& undo) {
+  if (m.unit) return claim_systemd_unit(m, undo);
   auto claimed = claim_group(m.container, m.state.cgroup, OldGroup::Take, undo);
   if (claimed || !goes_without_group(m, claimed.error())) return claimed;
   m.state.cgroup.clear();
@@ -216,7 +235,7 @@ Result<> prepare_passing(Making& m, Passing& passing) {
 }  // namespace
 
 Result<pid_t> create(const CreateOptions& options) {
-  Making m{options, {}, {}, {}, {}, {}};
+  Making m{options, {}, {}, {}, {}, {}, {}};
   TRY(read_bundle(m));
   Undo undo;
   TRY(claim_directory(m, undo));

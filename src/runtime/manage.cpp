@@ -58,7 +58,7 @@ Result<> remove(const std::string& root, const std::string& id, bool force) {
   bool live = standing.status == "running" || standing.status == "paused";
   if (live && !force) return fail(ErrorKind::Conflict, format("cannot delete container {} that is not stopped: {}", id, standing.status));
   TRY(end_processes(standing));
-  if (cgroups() != nullptr && !standing.state.cgroup.empty()) TRY(cgroups()->remove(standing.state.cgroup));
+  TRY(release_group(standing.state.cgroup, standing.state.unit));
   standing.status = "stopped";
   auto spec = load_config(home);
   std::string text = json::to_text(state_json(standing, false));
@@ -91,7 +91,7 @@ Result<> update(const std::string& root, const std::string& id, oci::Resources r
   if (standing.status == "stopped") return fail(ErrorKind::Conflict, "container not running");
   auto group = TRY(group_of(standing));
   TRY(check_use(*group, resources.memory));
-  return group->apply(resources);
+  return change_limits(*group, standing.state.unit, resources);
 }
 
 Result<std::vector<pid_t>> processes(const std::string& root, const std::string& id) {

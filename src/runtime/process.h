@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/undo.h"
 #include "kernel/cgroup.h"
+#include "kernel/cgroup_systemd.h"
 #include "kernel/early_net.h"
 #include "oci/spec.h"
 #include "sandbox/launch.h"
@@ -24,7 +25,8 @@ struct Container {
   oci::Spec spec;
   sandbox::PlanOptions options;             // but for what the group and the net namespace decide
   kernel::EarlyNet* early_net = nullptr;    // one that is being made, where the plan wants one of ours
-  std::unique_ptr<kernel::Cgroup> group;    // claim_group; null: nothing is limited
+  std::unique_ptr<kernel::Cgroup> group;    // claim_group or claim_unit; null: nothing is limited
+  kernel::UnitHolder holder;                // claim_unit; until the process is in the group
   sandbox::LaunchPlan plan;                 // compile; outlives the launch
 };
 
@@ -34,6 +36,13 @@ enum class OldGroup {  // what becomes of a group of that name that is there
   Replace,             // left by a start that was killed: removed first
 };
 Result<> claim_group(Container& container, const std::string& path, OldGroup old, Undo& undo);
+
+// The same through systemd (unit.cpp); the group is where systemd says it is.
+Result<> claim_unit(Container& container, const kernel::SystemdUnit& unit, const std::string& description, Undo& undo);
+// A group's removal, and its unit's if it has one: also when systemd is not there any more.
+Result<> release_group(const std::string& path, const std::string& unit);
+// Other limits for a group that lives.
+Result<> change_limits(kernel::Cgroup& group, const std::string& unit, const oci::Resources& resources);
 
 Result<> compile(Container& container);
 

@@ -23,7 +23,7 @@ struct CreateOptions {
   int console_fd = -1;  // a connected socket instead of console_socket
   std::vector<std::string> extra_environment;
   uint32_t preserve_fds = 0;
-  bool no_new_keyring = false, no_pivot = false;
+  bool no_new_keyring = false, no_pivot = false, systemd_cgroup = false;
   Warn warn;
 };
 // Everything made is undone on failure. The process's parent is the caller.

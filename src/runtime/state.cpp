@@ -24,6 +24,7 @@ Result<> write_state(const Home& home, const State& state) {
   json::object o{{"ociVersion", state.oci_version}, {"id", state.id},         {"pid", state.process.pid},
                  {"identity", state.process.identity}, {"boot", state.boot},  {"bundle", state.bundle},
                  {"rootfs", state.rootfs},          {"created", state.created}, {"cgroup", state.cgroup}};
+  if (!state.unit.empty()) o["unit"] = state.unit;
   o["annotations"] = std::move(annotations);
   return replace_file(home.file("state.json"), json::to_text(o), Durability::Volatile);
 }
@@ -31,13 +32,13 @@ Result<> write_state(const Home& home, const State& state) {
 static Result<State> read_state(const Home& home, const std::string& id) {
   auto text = read_file(home.file("state.json"));
   if (!text && text.error().kind() == ErrorKind::NotFound) {
-    if (path_exists(home.directory)) return State{"1.2.0", id, "", "", "", "", {}, "", {}};  // cut short before it was written
+    if (path_exists(home.directory)) return State{"1.2.0", id, "", "", "", "", {}, "", {}, ""};  // cut short before it was written
     return fail(ErrorKind::NotFound, format("container \"{}\" does not exist", id));
   }
   std::string content = TRY(std::move(text));
   json::value document = TRY(json::parse(content, home.file("state.json")));
   auto get = [&](const char* key) { return std::string(json::get_string(document, key)); };
-  State state{get("ociVersion"), get("id"), get("bundle"), get("rootfs"), get("created"), get("cgroup"), {}, get("boot"), {}};
+  State state{get("ociVersion"), get("id"), get("bundle"), get("rootfs"), get("created"), get("cgroup"), {}, get("boot"), {}, get("unit")};
   state.process = {static_cast<pid_t>(json::get_int(document, "pid")), get("identity")};
   if (const json::value* annotations = json::find(document, "annotations"); annotations != nullptr && annotations->is_object())
     for (const auto& member : annotations->get_object())

@@ -20,6 +20,7 @@ struct State {
   kernel::ProcessIdentity process;  // pid 0: creating, or the making was cut short
   std::string boot;
   std::map<std::string, std::string> annotations;
+  std::string unit;  // systemd's, which made the group; "": hull made it
 };
 
 struct Standing {

@@ -241,7 +241,7 @@ def test_each_command_line_that_makes_no_sense_is_refused():
                         (("create", "-b", "/nowhere", "x"), "/nowhere"), (("create", "-b", scratch(), "x"), "config.json"),
                         (("create", "--preserve-fds", "9", "-b", path, "x"), "descriptor 3 is not open"),
                         (("create", "--console-socket", "/nowhere", "-b", path, "x"), "--console-socket"),
-                        (("--log-format", "xml", "list"), "--log-format"), (("--systemd-cgroup", "list"), "--systemd-cgroup"),
+                        (("--log-format", "xml", "list"), "--log-format"), (("--systemd-cgroup", "create", "-b", path, "x"), "--systemd-cgroup"),
                         (("frobnicate",), "frobnicate"), (("checkpoint", "x"), "cannot checkpoint"), (("kill", "x", "FOO"), "FOO"),
                         (("list", "-f", "xml"), "--format"), (("exec", "x", "true"), "does not exist"), (("state", "x"), "does not exist"),
                         (("delete", "x"), "does not exist"), (("ps", "x"), "does not exist"), (("pause", "x"), "does not exist")):

@@ -1,61 +1,31 @@
 """Runs inside user-mode Linux (oci_v2_test.py): bundles on a host of cgroup v2 alone, with AppArmor. One line per case."""
-import copy
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import inside  # noqa: E402
+from inside import command, judge, quiet  # noqa: E402
+
 HULL, PARSER = sys.argv[1], sys.argv[2]
 GROUP = "/sys/fs/cgroup/oci-vm"
-CAPS = ["CAP_CHOWN", "CAP_KILL", "CAP_MKNOD", "CAP_SETUID", "CAP_SETGID"]
-CONFIG = {
-    "ociVersion": "1.0.2",
-    "process": {"user": {"uid": 0, "gid": 0}, "args": [], "cwd": "/", "env": ["PATH=/bin"],
-                "capabilities": {"bounding": CAPS, "effective": CAPS, "permitted": CAPS}},
-    "root": {"path": "/run/rootfs"}, "hostname": "vm",
-    "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"},
-               {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["mode=755"]},
-               {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["ro", "nosuid", "noexec", "nodev"]}],
-    "linux": {"cgroupsPath": "/oci-vm", "namespaces": [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount", "cgroup")]},
-}
 DENY = {"allow": False, "access": "rwm"}
 
 
-def root():
-    os.makedirs("/run/rootfs/bin")
-    for folder in ("dev", "proc", "sys/fs/cgroup", "tmp"):
-        os.makedirs(f"/run/rootfs/{folder}", exist_ok=True)
-    shutil.copy2("/usr/bin/busybox", "/run/rootfs/bin/busybox")
-    for name in ("sh", "cat", "sleep", "head", "mknod", "echo", "wc", "grep", "true", "touch"):
-        os.symlink("busybox", f"/run/rootfs/bin/{name}")
-
-
 def bundle(script, resources=None, **process):
-    config = copy.deepcopy(CONFIG)
-    config["process"].update(args=["/bin/sh", "-c", script], **process)
-    config["linux"]["resources"] = resources or {}
-    config["linux"]["devices"] = [{"type": "c", "path": "/dev/mem0", "major": 1, "minor": 1, "fileMode": 0o666}]
-    os.makedirs("/run/bundle", exist_ok=True)
-    with open("/run/bundle/config.json", "w") as file:
-        json.dump(config, file)
-    return "/run/bundle"
+    devices = [{"type": "c", "path": "/dev/mem0", "major": 1, "minor": 1, "fileMode": 0o666}]
+    return inside.bundle(script, {"cgroupsPath": "/oci-vm", "resources": resources or {}, "devices": devices}, process)
 
 
 def oci(*argv):
-    done = subprocess.run([HULL, "oci", "--root", "/run/state", *argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, timeout=60)
-    return done.returncode, done.stdout.strip()
+    return command(HULL, "oci", "--root", "/run/state", *argv)
 
 
 def case(name, script, wanted, resources=None, code=0, **process):
     got = oci("run", "-b", bundle(script, resources, **process), "x")
     judge(name, got, (code, wanted))
-
-
-def judge(name, got, wanted):
-    print(f"{'PASS' if got == wanted else 'FAIL'} {name}: {got!r}" + ("" if got == wanted else f", wanted {wanted!r}"), flush=True)
 
 
 def limits():
@@ -79,8 +49,7 @@ def devices():
 
 def life():
     bundle("sleep 600")
-    subprocess.run([HULL, "oci", "--root", "/run/state", "run", "-d", "-b", "/run/bundle", "y"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                   stderr=subprocess.DEVNULL, timeout=60)
+    quiet(HULL, "oci", "--root", "/run/state", "run", "-d", "-b", "/run/bundle", "y")
     status = lambda: json.loads(oci("state", "y")[1])["status"]  # noqa: E731
     judge("running", status(), "running")
     judge("exec is in the group", oci("exec", "y", "/bin/cat", "/proc/self/cgroup"), (0, "0::/"))
@@ -113,7 +82,7 @@ def apparmor():
     judge("a profile that is not loaded", (code, "nobody-loaded-it" in said), (1, True))
 
 
-root()
+inside.root()
 limits()
 devices()
 life()
