@@ -257,6 +257,19 @@ Result<> change_systemd_unit(const std::string& name, const std::vector<DbusProp
   return {};
 }
 
+Result<> attach_to_systemd_unit(const std::string& name, pid_t pid) {
+  Systemd systemd = TRY(Systemd::open());
+  DbusWriter body;
+  body.text(name);
+  body.text("");
+  size_t mark = body.begin_array(4);
+  body.number(static_cast<uint32_t>(pid));
+  body.end_array(mark, 4);
+  DbusMessage answer = TRY(systemd.ask("AttachProcessesToUnit", "ssau", std::move(body)));
+  if (answer.type == DbusType::Error) return fail(refusal(answer, "put the process into", name));
+  return {};
+}
+
 Result<> stop_systemd_unit(const std::string& name) {
   Systemd systemd = TRY(Systemd::open());
   TRY(systemd.listen());

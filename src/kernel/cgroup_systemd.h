@@ -26,8 +26,9 @@ Result<SystemdUnit> parse_systemd_path(std::string_view cgroups_path, std::strin
 // "a-b.slice" is /a.slice/a-b.slice; "-.slice" is "". Pure.
 Result<std::string> expand_slice(std::string_view slice);
 
-// The limits that systemd has properties for. v2 for hosts with nothing else. Invalid values fail as in cgroup.h. Pure.
-Result<std::vector<DbusProperty>> systemd_limits(const oci::Resources& resources, CgroupMode mode);
+// The limits that systemd has properties for; on v1 the devices, too, whose drivers' names are in the text of
+// /proc/devices. Invalid values fail as in cgroup.h. Pure.
+Result<std::vector<DbusProperty>> systemd_limits(const oci::Resources& resources, CgroupMode mode, std::string_view proc_devices = {});
 // Annotations "org.systemd.property.NAME" with a value in GVariant's text form ('text', true, 5, uint64 5, ['a', 'b']);
 // NAMESec in seconds is NAMEUSec. Pure.
 Result<std::vector<DbusProperty>> systemd_annotations(const std::map<std::string, std::string>& annotations);
@@ -61,11 +62,13 @@ struct SystemdRequest {
   pid_t pid = 0;                          // its first process; 0 for a slice
   std::vector<DbusProperty> limits, more;  // more: of annotations
 };
-// Makes it and waits until systemd did; the path of its group. Exists when the name is taken. All three calls end after
+// Makes it and waits until systemd did; the path of its group. Exists when the name is taken. Each of these calls ends after
 // $SYSTEMD_BUS_TIMEOUT, as systemd's own tools do; by default 25 seconds.
 Result<std::string> start_systemd_unit(const SystemdRequest& request);
 // Until the next boot; systemd has written them into the group when this returns.
 Result<> change_systemd_unit(const std::string& name, const std::vector<DbusProperty>& limits);
+// Moves a process of ours into it, from wherever it is. For an ordinary user, who may move none across what is not his.
+Result<> attach_to_systemd_unit(const std::string& name, pid_t pid);
 // Stopped and forgotten; success when there is none. Its processes are to have ended.
 Result<> stop_systemd_unit(const std::string& name);
 

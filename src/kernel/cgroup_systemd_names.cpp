@@ -105,18 +105,38 @@ void put_write(std::vector<DbusProperty>& out, const CgroupWrite& write) {
   if (!words.empty()) put_quota(out, number_of(words[0]), words.size() > 1 ? parse_uint(words[1]) : std::nullopt);
 }
 
+// /proc/devices: "Character devices:", lines of a major and a name, "Block devices:", the same.
+std::string driver_of(std::string_view proc_devices, char type, uint32_t major) {
+  char section = 0;
+  for (std::string_view line : split_lines(proc_devices)) {
+    std::vector<std::string_view> words = split_words(line);
+    if (words.size() != 2) continue;
+    if (words[1] == "devices:") section = words[0] == "Block" ? 'b' : 'c';
+    else if (section == type && parse_uint(words[0]) == major) return std::string(words[1]);
+  }
+  return {};
+}
+
+// systemd.resource-control(5), DeviceAllow=: a node of /dev, or "char-NAME" for all of a driver. "": it has no word for it.
+std::string systemd_device(const DeviceException& one, std::string_view proc_devices) {
+  std::string kind = one.type == 'b' ? "block" : "char";
+  if (!one.major) return one.minor ? "" : kind + "-*";
+  if (one.minor) return format("/dev/{}/{}:{}", kind, *one.major, *one.minor);
+  std::string driver = driver_of(proc_devices, one.type, *one.major);
+  return driver.empty() ? "" : kind + "-" + driver;
+}
+
 // On v1 systemd writes its own list of devices into the group at each reload, which is to be ours, then.
-Result<> put_devices(std::vector<DbusProperty>& out, const std::vector<oci::DeviceRule>& rules) {
+Result<> put_devices(std::vector<DbusProperty>& out, const std::vector<oci::DeviceRule>& rules, std::string_view proc_devices) {
   if (rules.empty()) return {};
   DevicePolicy policy = TRY(fold_device_rules(rules));
   DbusPairs allowed;
   for (const DeviceException& one : policy.exceptions) {
-    std::string access, kind = one.type == 'b' ? "block" : "char";
+    std::string access, device = systemd_device(one, proc_devices);
     if (one.access & kDeviceRead) access += 'r';
     if (one.access & kDeviceWrite) access += 'w';
     if (one.access & kDeviceMknod) access += 'm';
-    if (!one.major && !one.minor) allowed.emplace_back(kind + "-*", access);
-    else if (one.major && one.minor) allowed.emplace_back(format("/dev/{}/{}:{}", kind, *one.major, *one.minor), access);
+    if (!device.empty()) allowed.emplace_back(std::move(device), std::move(access));
   }
   put(out, "DevicePolicy", std::string(policy.allow_by_default ? "auto" : "strict"));
   put(out, "DeviceAllow", policy.allow_by_default ? DbusPairs{} : std::move(allowed));
@@ -125,14 +145,14 @@ Result<> put_devices(std::vector<DbusProperty>& out, const std::vector<oci::Devi
 
 }  // namespace
 
-Result<std::vector<DbusProperty>> systemd_limits(const oci::Resources& resources, CgroupMode mode) {
+Result<std::vector<DbusProperty>> systemd_limits(const oci::Resources& resources, CgroupMode mode, std::string_view proc_devices) {
   std::vector<DbusProperty> out;
   bool v2 = mode == CgroupMode::V2;
   for (const CgroupWrite& write : TRY(v2 ? cgroup_v2_writes(resources) : cgroup_v1_writes(resources))) put_write(out, write);
   if (v2) return out;
   const oci::Cpu& cpu = resources.cpu;
   if (cpu.quota || cpu.period) put_quota(out, cpu.quota.value_or(-1) > 0 ? std::optional<uint64_t>(*cpu.quota) : std::nullopt, cpu.period);
-  TRY(put_devices(out, resources.devices));
+  TRY(put_devices(out, resources.devices, proc_devices));
   return out;
 }
 

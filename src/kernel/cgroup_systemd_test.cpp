@@ -56,11 +56,11 @@ TEST(SystemdLimits, OfV1TellTheDevices) {
   r.memory.limit = 4096;
   r.cpu.shares = 512;
   r.cpu.quota = -1;
-  r.devices = {{false, "", {}, {}, "rwm"}, {true, "c", 1, 3, "rw"}, {true, "b", {}, {}, "m"}};
+  r.devices = {{false, "", {}, {}, "rwm"}, {true, "c", 1, 3, "rw"}, {true, "b", {}, {}, "m"}, {true, "c", 136, {}, "rw"}, {true, "b", 136, {}, "rw"}};
   std::vector<DbusProperty> wanted{{"MemoryLimit", uint64_t{4096}}, {"CPUShares", uint64_t{512}}, {"CPUQuotaPerSecUSec", UINT64_MAX},
                                    {"DevicePolicy", std::string("strict")},
-                                   {"DeviceAllow", DbusPairs{{"/dev/char/1:3", "rw"}, {"block-*", "m"}}}};
-  EXPECT_EQ(*systemd_limits(r, CgroupMode::Hybrid), wanted);
+                                   {"DeviceAllow", DbusPairs{{"/dev/char/1:3", "rw"}, {"block-*", "m"}, {"char-pts", "rw"}}}};
+  EXPECT_EQ(*systemd_limits(r, CgroupMode::Hybrid, "Character devices:\n  1 mem\n136 pts\n\nBlock devices:\n  7 loop\n"), wanted);
 }
 
 TEST(SystemdAnnotations, AreProperties) {

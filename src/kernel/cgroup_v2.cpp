@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/text.h"
 #include "base/undo.h"
@@ -26,10 +27,14 @@ bool v2_event(const CgroupTree& tree, const std::string& group, std::string_view
 
 Result<bool> v2_wait_event(const CgroupTree& tree, const std::string& group, std::string_view key, bool value, int timeout_ms) {
   const int64_t deadline = monotonic_ms() + timeout_ms;
-  Fd events = TRY(open_at(tree.root, group + "/cgroup.events", O_RDONLY));
+  auto gone = [&](int error) { return (error == ENOENT || error == ENODEV) && key == "populated" && !value; };  // systemd may be as quick
+  Result<Fd> opened = open_at(tree.root, group + "/cgroup.events", O_RDONLY);
+  if (!opened && gone(opened.error().errno_value())) return true;
+  Fd events = TRY(std::move(opened));
   for (;;) {
     char buffer[512];
     ssize_t size = ::pread(events.get(), buffer, sizeof buffer, 0);
+    if (size < 0 && gone(errno)) return true;
     if (size < 0) return fail_errno("read", group + "/cgroup.events");
     if (event_in({buffer, static_cast<size_t>(size)}, key) == value) return true;
     int64_t remaining = deadline - monotonic_ms();
@@ -117,7 +122,7 @@ class CgroupV2 final : public Cgroup {
       TRY(kill_one_by_one(deadline));  // before Linux 5.14
       if (TRY(empty())) return {};
     } else {
-      return killed;
+      return killed.error().errno_value() == ENOENT ? Result<>() : killed;  // the group is gone
     }
     return fail(ErrorKind::System, format("cgroup {}: processes do not end after SIGKILL; they wait for the kernel", path_));
   }

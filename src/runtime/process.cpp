@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sched.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "base/text.h"
@@ -50,14 +51,21 @@ static Result<> rule_devices(const Container& container) {
   if (!container.group || !container.spec.linux_.resources) return {};
   oci::Resources devices;
   devices.devices = container.spec.linux_.resources->devices;
-  return container.group->apply(devices);
+  Result<> done = container.group->apply(devices);
+  // An ordinary user may load no filter, even into a group that is his, and needs none: he makes no nodes and opens only
+  // what the host lets him. As runc does.
+  bool ordinary = kernel::is_unprivileged() || kernel::host_facts().in_user_namespace;
+  if (!done && ordinary && done.error().errno_value() == EPERM) return {};
+  return done;
 }
 
 Result<sandbox::Launched> launch(Container& container, sandbox::LaunchIo io) {
   Fd net_ns;
   if (container.options.net_made_ahead) net_ns = TRY(container.early_net->finish());
   io.net_ns_fd = net_ns.get();
-  if (container.group) io.cgroup_fd = container.group->entry().into;
+  if (!container.users_unit.empty() && (container.plan.new_namespaces & CLONE_NEWUSER) != 0)
+    io.place = [&container](pid_t pid) { return kernel::attach_to_systemd_unit(container.users_unit, pid); };
+  else if (container.group) io.cgroup_fd = container.group->entry().into;
   TRY(rule_devices(container));
   return sandbox::launch(container.plan, io);
 }
@@ -69,14 +77,15 @@ Result<> limit(const Container& container) {
   return container.group->apply(limits);
 }
 
-Result<> aim(Entry& entry, pid_t pid, const Fd& pidfd, const std::string& group) {
+Result<> aim(Entry& entry, pid_t pid, const Fd& pidfd, const std::string& group, const std::string& unit) {
   entry.io.target_pidfd = pidfd.get();
   entry.options.join_target = TRY(sandbox::differing_namespaces(pid));
   entry.options.setgroups_refused = kernel::is_unprivileged() && (entry.options.join_target & CLONE_NEWUSER) != 0;
   if (cgroups() == nullptr || group.empty()) return {};
   entry.group = TRY(cgroups()->find(group));
   kernel::CgroupEntry way = entry.group->entry();
-  entry.io.cgroup_fd = way.into;
+  if (!unit.empty() && kernel::systemd_is_the_users()) entry.users_unit = unit;
+  else entry.io.cgroup_fd = way.into;
   for (const std::string& file : way.files) entry.files.push_back(TRY(open_file(file, O_WRONLY)));
   for (const Fd& file : entry.files) entry.io.cgroup_files.push_back(file.get());
   entry.options.cgroup_file_count = entry.files.size();
@@ -85,7 +94,9 @@ Result<> aim(Entry& entry, pid_t pid, const Fd& pidfd, const std::string& group)
 
 Result<sandbox::Launched> enter(Entry& entry, const oci::Process& process) {
   entry.plan = TRY(sandbox::compile_exec_plan(process, entry.options));
-  return sandbox::launch(entry.plan, entry.io);
+  auto launched = TRY(sandbox::launch(entry.plan, entry.io));
+  if (!entry.users_unit.empty()) TRY(kernel::attach_to_systemd_unit(entry.users_unit, launched.pid()));
+  return launched;
 }
 
 }  // namespace hull::runtime

@@ -27,6 +27,7 @@ struct Container {
   kernel::EarlyNet* early_net = nullptr;    // one that is being made, where the plan wants one of ours
   std::unique_ptr<kernel::Cgroup> group;    // claim_group or claim_unit; null: nothing is limited
   kernel::UnitHolder holder;                // claim_unit; until the process is in the group
+  std::string users_unit;                   // claim_unit: that an ordinary user's own systemd made
   sandbox::LaunchPlan plan;                 // compile; outlives the launch
 };
 
@@ -57,11 +58,12 @@ struct Entry {
   sandbox::ExecPlanOptions options;
   sandbox::LaunchIo io;
   std::unique_ptr<kernel::Cgroup> group;
+  std::string users_unit;    // as a Container's
   std::vector<Fd> files;     // of the group, as descriptors: once inside, their paths are out of sight
   sandbox::LaunchPlan plan;  // enter; outlives the launch
 };
-// What every process that joins the running `pid` needs of its namespaces and of its group ("": it has none).
-Result<> aim(Entry& entry, pid_t pid, const Fd& pidfd, const std::string& group);
+// What every process that joins the running `pid` needs of its namespaces and of its group ("": it has none), and of that group's unit.
+Result<> aim(Entry& entry, pid_t pid, const Fd& pidfd, const std::string& group, const std::string& unit = {});
 Result<sandbox::Launched> enter(Entry& entry, const oci::Process& process);
 
 }  // namespace hull::runtime

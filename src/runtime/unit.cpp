@@ -15,7 +15,9 @@ Result<kernel::SystemdRequest> request_of(const Container& container, const kern
   kernel::SystemdRequest request{unit, description, container.holder.pid(), {}, TRY(kernel::systemd_annotations(container.spec.annotations))};
   oci::Resources resources = container.spec.linux_.resources.value_or(oci::Resources{});
   if (is_too_few(resources)) resources.pids_limit = kLeastTasks;
-  request.limits = TRY_CONTEXT(kernel::systemd_limits(resources, cgroups()->mode()), "linux.resources");
+  kernel::CgroupMode mode = cgroups()->mode();
+  std::string devices = mode == kernel::CgroupMode::V2 ? "" : read_file("/proc/devices").value_or("");
+  request.limits = TRY_CONTEXT(kernel::systemd_limits(resources, mode, devices), "linux.resources");
   return request;
 }
 
@@ -31,6 +33,7 @@ Result<> claim_unit(Container& container, const kernel::SystemdUnit& unit, const
     (void)release_group(path, name);
   });
   container.group = TRY(cgroups()->complete(path));
+  if (kernel::systemd_is_the_users()) container.users_unit = unit.name;
   return {};
 }
 

@@ -362,6 +362,7 @@ Result<Launched> launch(const LaunchPlan& plan, const LaunchIo& io) {
     TRY(launched.go());
     return fail(ErrorKind::System, "the container's process ended before it was known");
   }
+  if (io.place && waits_for_maps(plan)) TRY(io.place(launched.pid_));
   if ((plan.new_namespaces & CLONE_NEWUSER) != 0) TRY(write_from_outside(launch));
   if (waits_for_maps(plan)) TRY(send_maps_done(launch, launched.control_));
   return launched;

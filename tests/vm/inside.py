@@ -38,17 +38,17 @@ def bundle(script, linux, process=None, **top):
     return "/run/bundle"
 
 
-def command(*argv, **environment):
+def command(*argv, preexec=None, **environment):
     """(exit code, what it said): containers' outputs must not be pipes of ours when they stay, see `quiet`."""
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60,
-                          env=os.environ | environment)
+                          env=os.environ | environment, preexec_fn=preexec)
     return done.returncode, done.stdout.strip()
 
 
-def quiet(*argv, **environment):
+def quiet(*argv, preexec=None, **environment):
     """The exit code, for what leaves a container behind."""
     return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60,
-                          env=os.environ | environment).returncode
+                          env=os.environ | environment, preexec_fn=preexec).returncode
 
 
 def judge(name, got, wanted):

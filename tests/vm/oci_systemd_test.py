@@ -1,4 +1,4 @@
-"""hull oci --systemd-cgroup where systemd is PID 1, beside runc."""
+"""hull oci --systemd-cgroup where systemd is PID 1: the system's, beside runc, an ordinary user's, and on hybrid cgroups."""
 import os
 import shutil
 import sys
@@ -14,24 +14,49 @@ UNITS = {
     "dbus.socket": "[Unit]\nDefaultDependencies=no\n[Socket]\nListenStream=/run/dbus/system_bus_socket\n",
     "dbus.service": "[Unit]\nDefaultDependencies=no\nRequires=dbus.socket\n[Service]\nType=notify\nNotifyAccess=main\n"
                     "ExecStart=/usr/bin/dbus-daemon --system --address=systemd: --nofork --nopidfile --systemd-activation\n",
+    "user@1000.service": "[Unit]\nDefaultDependencies=no\n[Service]\nUser=1000\nType=notify\nSlice=user-1000.slice\nDelegate=pids memory\n"
+                         "Environment=XDG_RUNTIME_DIR=/run/user/1000 HOME=/run/user/1000 SYSTEMD_UNIT_PATH={units}:/run/user/1000/systemd/transient\n"
+                         f"ExecStart={SYSTEMD} --user --unit=none.target\n",
+    "none.target": "[Unit]\nDescription=nothing\n",
     "tests.service": "[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nTimeoutStartSec=90\nExecStart=/bin/sh {script}\n"
                      "ExecStopPost=/bin/sh -c 'echo o > /proc/sysrq-trigger; sleep 5'\n",
 }
 
 
-def test_groups_made_by_systemd():
+def cases(script, before="", *words):
+    """Boots systemd, which runs the script with the binary and `words` as its one service; what the script printed."""
     if not os.path.exists(SYSTEMD):
         raise Skip(f"{SYSTEMD} is not installed")
-    units, script = scratch("units"), scratch("script")
+    units, service = scratch("units"), scratch("service")
     os.mkdir(units)
     for name, text in UNITS.items():
         with open(os.path.join(units, name), "w") as file:
-            file.write(text.format(script=script))
-    with open(script, "w") as file:
-        file.write(f"exec >/dev/console 2>&1\npython3 -B {REPOSITORY}/tests/vm/oci_systemd_inside.py {binary()} {shutil.which('runc') or 'none'}\n")
+            file.write(text.format(script=service, units=units))
+    with open(service, "w") as file:
+        file.write(f"exec >/dev/console 2>&1\npython3 -B {REPOSITORY}/tests/vm/{script} {binary()} {' '.join(words)}\n")
     # init goes on as systemd: what follows the command in the script of machine.py is never reached.
-    lines = boot(f"SYSTEMD_UNIT_PATH={units}:/run/systemd/transient exec {SYSTEMD} --log-target=console --show-status=0 --log-level=warning", memory="768M")
+    lines = boot(f"{before} SYSTEMD_UNIT_PATH={units}:/run/systemd/transient exec {SYSTEMD} --log-target=console --show-status=0 --log-level=warning", memory="768M")
     judged(lines)
-    for line in lines:
+    return lines
+
+
+def test_units_are_named_as_runc_names_them():
+    for line in cases("oci_systemd_inside.py", "", shutil.which("runc") or "none", "names"):
         if line.startswith("NOTE"):
             log(line)
+
+
+def test_limits_and_life_of_a_unit():
+    cases("oci_systemd_inside.py", "", "none", "life")
+
+
+def test_each_way_to_an_end_leaves_no_unit():
+    cases("oci_systemd_inside.py", "", "none", "steps")
+
+
+def test_groups_made_by_an_ordinary_user_s_systemd():
+    cases("oci_systemd_user_inside.py")
+
+
+def test_groups_made_by_systemd_on_hybrid_cgroups():
+    cases("oci_systemd_hybrid_inside.py", "umount /sys/fs/cgroup; SYSTEMD_PROC_CMDLINE=systemd.unified_cgroup_hierarchy=0")
