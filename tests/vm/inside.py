@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 
 CAPS = ["CAP_CHOWN", "CAP_KILL", "CAP_MKNOD", "CAP_SETUID", "CAP_SETGID"]
 CONFIG = {
@@ -53,3 +54,9 @@ def quiet(*argv, preexec=None, **environment):
 
 def judge(name, got, wanted):
     print(f"{'PASS' if got == wanted else 'FAIL'} {name}: {got!r}" + ("" if got == wanted else f", wanted {wanted!r}"), flush=True)
+
+
+def wait(claim, seconds=10):
+    end = time.monotonic() + seconds
+    while not claim() and time.monotonic() < end:
+        time.sleep(0.02)

@@ -50,13 +50,6 @@ def state(name):
     return json.loads(said)["status"] if code == 0 else said
 
 
-def wait_stopped(name):
-    for _ in range(200):
-        if state(name) == "stopped":
-            return
-        time.sleep(0.02)
-
-
 def group_of_run(program, path):
     return oci("run", "-b", bundle("cat /proc/self/cgroup", path), "same", program=program)
 
@@ -113,7 +106,7 @@ def life():
     judge("a name that is taken", (code, unit in said, said.count("\n"), state("y"), os.listdir("/run/state")), (1, True, 0, "running", ["y"]))
     judge("delete of one that runs", oci("delete", "y")[0], 1)
     judge("kill --all", oci("kill", "--all", "y", "KILL"), (0, ""))
-    wait_stopped("y")
+    inside.wait(lambda: state("y") == "stopped")
     judge("delete", oci("delete", "y"), (0, ""))
     gone("y", group)
 
@@ -140,10 +133,7 @@ def steps():
     judge("a property that is none", (code, "Foo" in said, said.count("\n")), (1, True, 0))
     gone("c", group)
     start("c", "true", hooks={"prestart": [{"path": "/bin/sh", "args": ["sh", "-c", "kill -9 $PPID"]}]})
-    for _ in range(200):
-        if not units():
-            break
-        time.sleep(0.02)
+    inside.wait(lambda: not units())
     judge("a create that was killed leaves no unit", units(), [])
     judge("and its state is removed", oci("delete", "c"), (0, ""))
     gone("c", group)

@@ -3,7 +3,7 @@ import os
 import shutil
 import sys
 
-from lib.hull import REPOSITORY, Skip, binary, log, scratch
+from lib.hull import REPOSITORY, Skip, binary, log, need, scratch
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from machine import boot, judged  # noqa: E402
@@ -60,3 +60,8 @@ def test_groups_made_by_an_ordinary_user_s_systemd():
 
 def test_groups_made_by_systemd_on_hybrid_cgroups():
     cases("oci_systemd_hybrid_inside.py", "umount /sys/fs/cgroup; SYSTEMD_PROC_CMDLINE=systemd.unified_cgroup_hierarchy=0")
+
+
+def test_containerd_with_the_systemd_driver():
+    need("containerd", "ctr")
+    cases("oci_systemd_containerd_inside.py")
