@@ -193,7 +193,9 @@ def test_a_pod_as_a_kubelet_asks_for_it():
     """Through the Container Runtime Interface: a sandbox, two containers in it, exec, limits, logs, and their end."""
     logs = scratch("pod-logs")
     os.makedirs(logs, exist_ok=True)
-    with containerd(KUBERNETES.format(image=PAUSE, binary=link_runtime())):
+    groups = [f"{top}/k8s.io" for top in isolate.hierarchies() + ["/sys/fs/cgroup/unified"]]
+    with contextlib.ExitStack() as after, containerd(KUBERNETES.format(image=PAUSE, binary=link_runtime())):
+        after.callback(isolate.remove_cgroups, groups)
         for image in ("image.tar", "pause.tar"):
             ctr("-n", "k8s.io", "images", "import", "--snapshotter", "native", scratch(image)).ok()
         client = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib", "cri.py")
@@ -201,7 +203,6 @@ def test_a_pod_as_a_kubelet_asks_for_it():
         equal(told["exec"], [3, f"{64 << 20}\nb\n", ""])
         equal((told["running"], told["ended"], told["stopped"]), ([1, 0], [2, 5], [2, 137]))
         contains(told["log"], "stdout F said")
-    isolate.remove_cgroups([f"{top}/k8s.io" for top in isolate.hierarchies() + ["/sys/fs/cgroup/unified"]])
 
 
 def test_checkpoint_is_refused_clearly():

@@ -5,6 +5,7 @@ cri-api/pkg/apis/runtime/v1/api.proto. A program of its own, because grpcio belo
 """
 import json
 import sys
+import time
 
 import grpc
 
@@ -98,6 +99,7 @@ def main():
         told["ended"] = runtime.state(second)
         if told["ended"][0] == 2:
             break
+        time.sleep(0.05)
     runtime.call("StopContainer", (1, first), (2, 0))
     told["stopped"] = runtime.state(first)
     for made in (first, second):
