@@ -1,8 +1,11 @@
 // hull map: who shares which namespace with whom, in the terminal, as a picture, a page, a graph or JSON.
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
+#include <memory>
 
 #include "base/fd.h"
 #include "cli/commands.h"
@@ -61,9 +64,18 @@ Result<std::string> draw(const MapArgs& args, const MapFormat& format) {
   return format.file != nullptr ? format.file(topology) : format.text(topology, describe_terminal(args));
 }
 
-Result<> show(const MapArgs& args, std::string_view text) {
+// A file is replaced whole, so that nobody reads half of one; a link is followed, and a device or pipe is written to.
+Result<> write_output(const std::string& path, std::string_view text) {
   constexpr mode_t kReadable = 0644;
-  if (!args.output.empty()) return replace_file(args.output, text, Durability::Volatile, kReadable);
+  struct stat status;
+  if (::stat(path.c_str(), &status) != 0) return replace_file(path, text, Durability::Volatile, kReadable);
+  if (!S_ISREG(status.st_mode)) return write_all(TRY(open_file(path, O_WRONLY)), text, path);
+  std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), ::free);
+  return replace_file(real ? real.get() : path, text, Durability::Volatile, status.st_mode & 0777);
+}
+
+Result<> show(const MapArgs& args, std::string_view text) {
+  if (!args.output.empty()) return write_output(args.output, text);
   if (args.watch && on_terminal(args)) {
     // Over the old one, without a flash: home, each line with its rest cleared, then all below.
     std::string over = "\x1b[H";

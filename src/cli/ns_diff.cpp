@@ -135,7 +135,7 @@ int run_ns_diff(const Invocation& call) {
     print_error("hull ns diff: " + text.error().text());
     return kTrouble;
   }
-  print(*text);
+  print(*text, kTrouble);
   return all_same ? 0 : kDiffers;
 }
 

@@ -29,7 +29,7 @@ Result<Answer> examine(const DoctorArgs& args) {
   engine::Engine engine = TRY(engine::Engine::open());
   std::vector<engine::Finding> found = TRY(engine::examine(engine)), left = found;
   if (args.fix && !found.empty()) {
-    TRY(engine::repair(engine));
+    if (auto repaired = engine::repair(engine); !repaired) print_note(repaired.error().text());
     left = TRY(engine::examine(engine));
   }
   auto remains = [&](const engine::Finding& one) {
@@ -37,7 +37,7 @@ Result<Answer> examine(const DoctorArgs& args) {
   };
   std::vector<json::value> rows;
   for (const engine::Finding& finding : found) {
-    const char* state = !remains(finding) ? "fixed" : finding.repairable ? "--fix mends it" : "for you to decide";
+    const char* state = !remains(finding) ? "fixed" : finding.repairable ? (args.fix ? "not mended" : "--fix mends it") : "for you to decide";
     rows.push_back(json::object{{"Kind", finding.kind}, {"Subject", finding.subject}, {"Finding", finding.text}, {"State", state}});
   }
   Answer answer;

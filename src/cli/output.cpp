@@ -18,10 +18,10 @@ static bool write_fully(int fd, std::string_view text) {
   return true;
 }
 
-void print(std::string_view text) {
+void print(std::string_view text, int code_when_lost) {
   if (write_fully(STDOUT_FILENO, text)) return;
   if (errno != EPIPE) print_error(format("hull: write standard output: {}", errno_text(errno)));
-  ::_exit(kExitFailure);
+  ::_exit(code_when_lost);
 }
 
 void print_note(std::string_view text) { print_error(format("note: {}", text)); }

@@ -11,7 +11,7 @@ namespace hull::cli {
 constexpr int kExitFailure = 1, kExitEngine = 125, kExitNotExecutable = 126, kExitNotFound = 127;
 
 // Writes all of it to standard output; a reader that went away ends the program quietly.
-void print(std::string_view text);
+void print(std::string_view text, int code_when_lost = 1);
 // "note: …" on standard error: what went well but not as one might think.
 void print_note(std::string_view text);
 // Writes the line and a newline to standard error.

@@ -137,6 +137,11 @@ Result<> set_user(Maker& m) {
   return {};
 }
 
+bool is_ip_address(const std::string& text) {
+  unsigned char address[16];
+  return ::inet_pton(AF_INET, text.c_str(), address) == 1 || ::inet_pton(AF_INET6, text.c_str(), address) == 1;
+}
+
 Result<> set_names(Maker& m) {
   ContainerConfig& config = m.config;
   for (const std::string& entry : m.args.add_host) {
@@ -144,11 +149,12 @@ Result<> set_names(Maker& m) {
     if (colon == std::string::npos || colon == 0 || colon + 1 == entry.size())
       return invalid(format("bad format for add-host: \"{}\": write NAME:ADDRESS", escape_controls(entry)));
     TRY(check_line("add-host", entry));
+    if (std::string address = entry.substr(colon + 1); !is_ip_address(address))
+      return invalid(format("invalid argument \"{}\" for \"--add-host\" flag: invalid IP address in add-host: \"{}\"", escape_controls(entry), escape_controls(address)));
     config.extra_hosts.push_back(entry.substr(0, colon) + ":" + entry.substr(colon + 1));
   }
   for (const std::string& server : m.args.dns) {
-    unsigned char address[16];
-    if (::inet_pton(AF_INET, server.c_str(), address) != 1 && ::inet_pton(AF_INET6, server.c_str(), address) != 1)
+    if (!is_ip_address(server))
       return invalid(format("invalid argument \"{}\" for \"--dns\" flag: {} is not an ip address", escape_controls(server), escape_controls(server)));
     config.dns.push_back(server);
   }
@@ -224,6 +230,9 @@ Result<> set_namespaces(Maker& m) {
     return invalid("conflicting options: --privileged and a private user namespace");
   if (!m.config.hostname.empty() && m.config.ns(NsKind::Uts).mode != NsMode::Private)
     return invalid("conflicting options: hostname and the UTS mode");
+  for (const NamespaceSpec& ns : m.config.namespaces)
+    if (ns.mode == NsMode::Container && !m.args.name.empty() && ns.target == m.args.name)
+      return invalid(format("container:{} is the container itself: leave it out, or name another", escape_controls(ns.target)));
   return {};
 }
 

@@ -12,8 +12,20 @@
 namespace hull::engine {
 namespace {
 
-std::string hostname_of(const ContainerConfig& config, std::string_view id) {
+// Of a container whose network or uts namespace is shared; "" while there is none.
+std::string shared_hostname(const Layout& layout, const NamespaceSpec& ns) {
+  if (ns.mode != NsMode::Container) return "";
+  Records records(layout);
+  auto place = records.find(ns.target);
+  auto record = place ? records.load(*place) : fail(ErrorKind::NotFound, "");
+  return record ? record->hostname : "";
+}
+
+// As docker: who shares a network has its owner's name.
+std::string hostname_of(const Layout& layout, const ContainerConfig& config, std::string_view id) {
   if (!config.hostname.empty()) return config.hostname;
+  for (kernel::NsKind kind : {kernel::NsKind::Uts, kernel::NsKind::Net})
+    if (std::string name = shared_hostname(layout, config.ns(kind)); !name.empty()) return name;
   char name[256] = "";
   bool host = config.ns(kernel::NsKind::Uts).mode == NsMode::Host || config.ns(kernel::NsKind::Net).mode == NsMode::Host;
   if (host && ::gethostname(name, sizeof name - 1) == 0) return name;
@@ -34,7 +46,7 @@ Result<Draft> draft_container(const Layout& layout, const ContainerConfig& confi
   record.config = config;
   record.name = config.name;
   record.id = random_id();
-  record.hostname = hostname_of(config, record.id);
+  record.hostname = hostname_of(layout, config, record.id);
   ImageDefaults defaults;
   if (config.rootfs.empty()) {
     image::ImageStore store = TRY(image::ImageStore::open(layout.root));

@@ -13,6 +13,7 @@
 #include "engine/state.h"
 #include "image/store.h"
 #include "kernel/cgroup.h"
+#include "kernel/host_facts.h"
 #include "ns/ip_netns.h"
 
 namespace hull::engine {
@@ -28,13 +29,24 @@ std::string link_target(const std::string& path) {
   return size > 0 ? std::string(target, static_cast<size_t>(size)) : "";
 }
 
+// Whoever runs in its group stands on its files, whatever has become of its record.
+bool has_processes(const std::string& id) {
+  if (host_cgroups() == nullptr) return false;
+  auto group = host_cgroups()->find("/hull/" + id);
+  return group && !(*group)->empty().value_or(false);
+}
+
 class Examiner {
  public:
   explicit Examiner(const Engine& engine) : layout_{engine.root(), engine.run_directory()}, records_(layout_), store_(pin_store(layout_)) {}
 
   std::vector<Finding> run() {
-    for (const Place& place : records_.all())
-      if (auto record = records_.load(place)) known_.insert(place.id), examine_container(place, *record);
+    for (const Place& place : records_.all()) {
+      known_.insert(place.id);
+      auto record = records_.load(place);
+      if (record) examine_container(place, *record);
+      else find("damaged-record", records_.directory(place), record.error().text() + "; end its process, if it has one, and remove the directory", false);
+    }
     examine_directories(layout_.containers(), "record");
     examine_directories(layout_.run_containers(), "runtime directory");
     examine_names();
@@ -59,6 +71,12 @@ class Examiner {
   void examine_container(const Place& place, const Record& record) {
     if (busy(place)) return;
     Standing standing = stand(layout_, place);
+    if (!records_.has_its_name(record)) find("lost-name", record.name, format("{} has lost its name", short_id(record.id)));
+    bool own_pids = record.config.ns(NsKind::Pid).mode == NsMode::Private;
+    if (!standing.state.running() && own_pids && has_processes(place.id)) {
+      find("unrecorded-process", record.name, format("its record says that it has ended, and processes run in /hull/{}; end them", place.id), false);
+      return;
+    }
     if (!standing.settled) find("unsettled-end", record.name, "its process has ended and nobody has dealt with it");
     if (standing.state.status == Status::Created && !record.image_id.empty()) {
       auto store = image::ImageStore::open(layout_.root);
@@ -67,7 +85,7 @@ class Examiner {
     if (!standing.state.running()) return;
     if (standing.state.shim_pid == 0)
       find("lost-shim", record.name, "its hull-shim was killed: it runs on, but its output is lost; restart it when that suits", false);
-    if (!place.ephemeral && !store_.exists(kept_name(record.id))) find("unkept-namespaces", record.name, "its namespaces are not pinned and would end with its process");
+    if (!place.ephemeral && !kernel::is_unprivileged() && !store_.exists(kept_name(record.id))) find("unkept-namespaces", record.name, "its namespaces are not pinned and would end with its process");
     examine_sharing(record, standing.state.pid);
   }
 
@@ -89,20 +107,21 @@ class Examiner {
 
   void examine_directories(const std::string& directory, const char* what) {
     for (const std::string& id : list_directory(directory))
-      if (is_id(id) && !known_.contains(id) && !busy({id, directory == layout_.run_containers()}))
+      if (is_id(id) && !known_.contains(id) && !has_processes(id) && !busy({id, directory == layout_.run_containers()}))
         find("nameless-record", directory + "/" + id, format("a {} without a configuration, of a container that was being made or removed", what));
   }
 
   void examine_names() {
     for (bool ephemeral : {false, true})
       for (const std::string& name : list_directory(layout_.names(ephemeral)))
-        if (!known_.contains(link_target(layout_.names(ephemeral) + "/" + name))) find("stale-name", name, "the name of a container that is gone");
+        if (std::string id = link_target(layout_.names(ephemeral) + "/" + name); !known_.contains(id) && !has_processes(id)) find("stale-name", name, "the name of a container that is gone");
   }
 
   void examine_pins() {
     for (const std::string& entry : list_directory(store_.directory())) {
       if (entry[0] == '.') find("half-made-set", store_.directory() + "/" + entry, "a set of namespaces that was being made or removed");
       else if (entry[0] == '=') examine_index(entry);
+      else if (entry[0] == '@' && !known_.contains(entry.substr(1)) && has_processes(entry.substr(1))) continue;
       else if (entry[0] == '@' && !known_.contains(entry.substr(1))) find("leaked-pins", entry, "namespaces of a container that is gone");
       else examine_set(entry);
     }
@@ -136,10 +155,11 @@ class Examiner {
 
   void examine_snapshots() {
     for (const std::string& id : list_directory(layout_.root + "/snapshots"))
-      if (is_id(id) && !known_.contains(id)) find("leaked-layer", layout_.root + "/snapshots/" + id, "the writable layer of a container that is gone");
+      if (is_id(id) && !known_.contains(id) && !has_processes(id)) find("leaked-layer", layout_.root + "/snapshots/" + id, "the writable layer of a container that is gone");
   }
 
   void examine_cgroups() {
+    if (host_cgroups() == nullptr) return;
     auto layout = kernel::discover_cgroups();
     if (!layout) return;
     std::vector<std::string> tops;
@@ -198,7 +218,7 @@ void repair_leftovers(const Layout& layout) {
   for (const Place& place : Records(layout).all()) known.insert(place.id);
   auto images = image::ImageStore::open(layout.root);
   for (const std::string& id : list_directory(layout.root + "/snapshots"))
-    if (images && is_id(id) && !known.contains(id)) (void)images->remove_snapshot(id);
+    if (images && is_id(id) && !known.contains(id) && !has_processes(id)) (void)images->remove_snapshot(id);
   auto groups = kernel::discover_cgroups();
   if (!groups || host_cgroups() == nullptr) return;
   std::set<std::string> leaked;
@@ -217,6 +237,9 @@ Result<std::vector<Finding>> examine(const Engine& engine) { return Examiner(eng
 Result<> repair(const Engine& engine) {
   Layout layout{engine.root(), engine.run_directory()};
   Result<> cleaned = engine.clean_up_all();
+  Records records(layout);
+  for (const Place& place : records.all())
+    if (auto record = records.load(place); record && !records.has_its_name(*record)) (void)records.restore_name(*record);
   ns::PinStore store = pin_store(layout);
   TRY(repair_sets(layout, store));
   repair_leftovers(layout);

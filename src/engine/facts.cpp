@@ -26,7 +26,7 @@ void share_names(const Layout& layout, const Record& record, const Place& target
   std::string directory = Records(layout).directory(target);
   if (!path_exists(directory + "/resolv.conf")) return;  // it is just being started, and waits for us
   bool own_dns = !config.dns.empty() || !config.dns_search.empty() || !config.dns_options.empty();
-  if (config.extra_hosts.empty()) facts.hosts_path = directory + "/hosts";
+  if (config.extra_hosts.empty() && config.hostname.empty()) facts.hosts_path = directory + "/hosts";
   if (config.hostname.empty()) facts.hostname_path = directory + "/hostname";
   if (!own_dns) facts.resolv_conf_path = directory + "/resolv.conf";
 }

@@ -225,6 +225,7 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
     auto old = kept_group ? runtime::OldGroup::Join : runtime::OldGroup::Replace;
     TRY(runtime::claim_group(container, container.spec.linux_.cgroups_path, old, undo));
   }
+  if (container.group && kept_group && record.config.ns(NsKind::Pid).mode == NsMode::Private) TRY(check_empty(*container.group));
   uint64_t oom_kills = container.group && kept_group ? oom_kills_of(*container.group) : 0;
   if (makes_net_here(record.config, namespaces)) container.early_net = io.early_net;
   TRY(runtime::compile(container));

@@ -12,6 +12,7 @@
 #include "engine/client.h"
 #include "engine/engine.h"
 #include "engine/events.h"
+#include "engine/launcher.h"
 #include "engine/names.h"
 #include "engine/sharing.h"
 #include "engine/state.h"
@@ -140,8 +141,12 @@ Result<> Engine::stop(std::string_view container, std::optional<int64_t> timeout
 Result<Outcome> Engine::restart(std::string_view container, std::optional<int64_t> timeout_s, const OnNote& on_note) const {
   Container before = TRY(inspect(container));
   for (const auto& [kind, sharer] : before.sharers)
-    if (on_note && (kind == NsKind::Pid || kind == NsKind::Mnt))
+    if (on_note && (kind == NsKind::Pid || kind == NsKind::Mnt) && before.record.config.ns(kind).mode == NsMode::Private)
       on_note(format("the {} namespace of {} ends with its process and is made anew; {} shares it", kernel::ns_info(kind).name, before.record.name, sharer));
+  // What would refuse the start refuses the restart, while it still runs.
+  Layout layout{root_, run_};
+  Root root = TRY(find_root(layout, before.record));
+  TRY(prepare_start(layout, before.record, root, {24, 80, false}));
   TRY(stop(before.record.id, timeout_s));
   StartOptions options;
   options.on_note = on_note;

@@ -67,7 +67,10 @@ static std::string own_dns_text(const ContainerConfig& config, std::string text)
 Result<> write_managed_files(const std::string& directory, const Record& record, const std::string& shared) {
   bool host_network = record.config.ns(kernel::NsKind::Net).mode == NsMode::Host;
   std::string hosts = host_network ? host_file("/etc/hosts") : hosts_text(record.hostname, record.config.domainname);
-  if (!shared.empty()) hosts = host_file((shared + "/hosts").c_str());
+  if (!shared.empty()) {
+    hosts = host_file((shared + "/hosts").c_str());
+    if (!record.config.hostname.empty()) hosts += format("127.0.1.1\t{}\n", record.hostname);
+  }
   hosts += extra_hosts_text(record.config.extra_hosts);
   TRY(write_file(directory + "/hosts", hosts));
   TRY(write_file(directory + "/hostname", record.hostname + "\n"));

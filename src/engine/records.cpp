@@ -181,6 +181,8 @@ Result<> Records::rename(Record& record, std::string_view new_name) const {
   return sync(record);
 }
 
+bool Records::has_its_name(const Record& record) const { return read_link(layout_.names(record.config.rm) + "/" + record.name) == record.id; }
+
 // ---- finding
 
 std::optional<Place> Records::by_name(std::string_view name) const {

@@ -50,6 +50,9 @@ class Records {
   Result<Place> find(std::string_view text) const;
   std::vector<Place> all() const;
   Result<> rename(Record& record, std::string_view new_name) const;
+  bool has_its_name(const Record& record) const;
+  // Makes a name that was lost again; Exists when another has it by now.
+  Result<> restore_name(const Record& record) const { return claim_name(record.name, {record.id, record.config.rm}); }
   // Drops name and directory, the directory last: what a kill leaves is still a record and is removed next time.
   Result<> drop(const Place& place, std::string_view name) const;
   // Names whose record is gone.

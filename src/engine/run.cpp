@@ -70,6 +70,19 @@ Result<> note_failed_start(const Layout& layout, const Record& record, const Err
   return write_stored_state(layout.record_directory(record.id, false), state);
 }
 
+// Whether a start that shares has failed because its target ended or was removed meanwhile; then the next look finds what
+// the target keeps, or promises it.
+bool lost_its_target(const Layout& layout, const Record& record, const std::optional<Prepared>& prepared, const Error& error) {
+  const auto& specs = record.config.namespaces;
+  if (std::none_of(specs.begin(), specs.end(), [](const NamespaceSpec& ns) { return ns.mode == NsMode::Container; })) return false;
+  if (prepared && prepared->command_failed) return false;
+  if (error.errno_value() == ENOENT || error.errno_value() == ESRCH) return true;
+  if (!prepared) return false;
+  const StartNamespaces& namespaces = prepared->facts.namespaces;
+  if (namespaces.net_target && !path_exists(Records(layout).directory(*namespaces.net_target))) return true;
+  return std::any_of(namespaces.targets.begin(), namespaces.targets.end(), [](const Fd& target) { return has_ended(target); });
+}
+
 // Starts under the lock that the caller holds. A failure of the container's command is in outcome.error.
 Result<Started> start_locked(const Layout& layout, const Record& record, const StartIo& io, const AttachOptions& attach,
                              const OnNote& on_note, Outcome& outcome, std::optional<Prepared>& prepared) {
@@ -79,7 +92,14 @@ Result<Started> start_locked(const Layout& layout, const Record& record, const S
     prepared = TRY(prepare_start(layout, record, root, {size.rows, size.columns}));
     return start_container(layout, record, *prepared, io);
   };
+  constexpr int kAttempts = 50;
   auto started = attempt();
+  for (int i = 1; i < kAttempts && !started && lost_its_target(layout, record, prepared, started.error()); ++i) {
+    prepared.reset();  // with its locks
+    timespec pause{0, 10000000};
+    ::nanosleep(&pause, nullptr);
+    started = attempt();
+  }
   if (started && on_note)
     for (const std::string& note : prepared->facts.namespaces.notes) on_note(note);
   if (started) return started;
@@ -202,6 +222,22 @@ Result<Outcome> Engine::run(const ContainerConfig& config, const RunOptions& opt
   return stay(layout, record, *started, attach, std::move(outcome));
 }
 
+// Killed and not yet gone: SIGKILL waits for it, or it is past that; proc(5).
+static bool is_dying(pid_t pid) {
+  constexpr unsigned kExiting = 4;
+  constexpr int kKillDigit = 2;  // of the 16 hexadecimal ones, from the right: signals 9 to 12
+  std::string status = read_file(format("/proc/{}/status", pid)).value_or("");
+  for (std::string_view line : split_lines(status)) {
+    auto words = split_words(line);
+    if (words.size() != 2 || (words[0] != "SigPnd:" && words[0] != "ShdPnd:") || words[1].size() <= kKillDigit) continue;
+    char digit = words[1][words[1].size() - 1 - kKillDigit];
+    if (((digit <= '9' ? digit - '0' : digit - 'a' + 10) & 1) != 0) return true;
+  }
+  std::string stat = read_file(format("/proc/{}/stat", pid)).value_or("");
+  auto fields = split_words(std::string_view(stat).substr(std::min(stat.size(), stat.rfind(')') + 1)));
+  return fields.size() < 7 || (parse_uint(fields[6]).value_or(0) & kExiting) != 0;
+}
+
 Result<Outcome> Engine::start(std::string_view container, const StartOptions& options) const {
   Layout layout{root_, run_};
   Records records(layout);
@@ -210,7 +246,10 @@ Result<Outcome> Engine::start(std::string_view container, const StartOptions& op
   Record record = TRY(records.load(place));
   Outcome outcome;
   outcome.id = record.id;
-  if (stand(layout, place).state.running()) {
+  Standing standing = stand(layout, place);
+  constexpr int kDyingMs = 2000;
+  if (standing.state.running() && is_dying(standing.state.pid) && wait_for_end(standing.pidfd, kDyingMs)) standing = stand(layout, place);
+  if (standing.state.running()) {
     lock.reset();
     outcome.detached = true;
     return options.attach ? attach(record.id, options.io) : Result<Outcome>(outcome);

@@ -108,14 +108,16 @@ std::string map_text(const std::vector<IdMap>& map) {
 
 class Finder {
  public:
-  Finder(const Layout& layout, const Record& record, bool act)
-      : layout_(layout), record_(record), act_(act), strict_(record.config.strict_ns || !may_pin()), store_(pin_store(layout)), index_(store_.directory()) {}
+  // `waited_for`: the name of the container for which an earlier look has waited.
+  Finder(const Layout& layout, const Record& record, bool act, std::string waited_for)
+      : layout_(layout), record_(record), act_(act), waited_for_(std::move(waited_for)), strict_(record.config.strict_ns || !may_pin()), store_(pin_store(layout)), index_(store_.directory()) {}
 
   Result<StartNamespaces> run() {
     TRY(enter_indexes());
     // What is shared comes first: who waits for another has not yet decided about its own.
     for (const kernel::NsInfo& info : kernel::kNamespaces)
-      if (const NamespaceSpec& ns = spec(info.kind); ns.mode == NsMode::Container) TRY(share(info.kind, ns.target));
+      if (const NamespaceSpec& ns = spec(info.kind); ns.mode == NsMode::Container && waits_for_.empty()) TRY(share(info.kind, ns.target));
+    if (!waits_for_.empty()) return StartNamespaces();
     bool kept = store_.exists(kept_name(record_.id));
     bool shared = !strict_ && index_.exists(record_.name);
     for (const kernel::NsInfo& info : kernel::kNamespaces) {
@@ -129,6 +131,10 @@ class Finder {
     }
     return std::move(found_);
   }
+
+  // Not empty: nothing was found, as this container is being started. To be looked at again, without the locks: it may
+  // need one of them itself.
+  const std::string& waits_for() const { return waits_for_; }
 
  private:
   // An ordinary user may not mount, so nothing is kept for him: who shares needs a target that runs, as with docker.
@@ -145,13 +151,18 @@ class Finder {
         names.insert(found_.roots[info.kind] = TRY(follow(layout_, info.kind, record_, spec(info.kind).target)).root);
     if (!act_) return {};
     for (const std::string& name : names) found_.locks.push_back(TRY(index_.lock(name)));
-    for (const auto& [kind, name] : found_.roots) TRY(index_.say(name, record_.id, kind, ""));
+    for (const auto& [kind, name] : found_.roots)
+      if (name != waited_for_) TRY(index_.say(name, record_.id, kind, ""));
     return {};
   }
 
   void rejoin(NsKind kind) {
     std::string name = kept_name(record_.id);
     if ((flag_of(kind) & kKept) == 0 || !store_.live(name, kind)) return;
+    if (kind == NsKind::Cgroup && host_cgroups() != nullptr && !host_cgroups()->find(cgroup_path(record_))) {
+      found_.notes.push_back(format("somebody has removed the cgroup {}: it is made anew, and with it the cgroup namespace", cgroup_path(record_)));
+      return;
+    }
     path(kind) = store_.path(name, kind);
     found_.own |= flag_of(kind);
   }
@@ -168,16 +179,11 @@ class Finder {
       return {};
     }
     found_.keep |= flag_of(kind);
-    for (int waited = 0;; waited += kPauseMs) {
-      if (chain.running) return join(kind, chain), Result<>();
-      if (!chain.path.empty()) return path(kind) = chain.path, Result<>();
-      if (!act_ || !chain.place || !starts_now(*chain.place) || waits_for_us(chain)) break;
-      if (waited >= kPatienceMs) return fail(ErrorKind::Conflict, format("container {} is being started for too long; try again", chain.root));
-      TRY(index_.say(chain.root, record_.id, kind, ShareIndex::kWaits));
-      pause_briefly();
-      chain = TRY(follow(layout_, kind, record_, target));
-    }
-    return take_promised(kind, chain);
+    if (chain.running) return join(kind, chain), Result<>();
+    if (!chain.path.empty()) return path(kind) = chain.path, Result<>();
+    if (!act_ || !chain.place || !starts_now(*chain.place) || waits_for_us(chain)) return take_promised(kind, chain);
+    waits_for_ = chain.root;
+    return index_.say(chain.root, record_.id, kind, ShareIndex::kWaits);
   }
 
   Error not_running(NsKind kind, const std::string& target, const Chain& chain) {
@@ -189,7 +195,13 @@ class Finder {
     return Error(ErrorKind::Conflict, format("cannot join {} of a non running container: {} ({})", word_of(kind), target, chain.place->id));
   }
 
+  // By its pin, where it has one: that holds although the process may end before we are in.
   void join(NsKind kind, Chain& chain) {
+    std::string name = kept_name(chain.running_place->id);
+    if (auto pinned = store_.live(name, kind); pinned && pinned == kernel::ns_inode(chain.running->state.pid, kind).value_or(0)) {
+      path(kind) = store_.path(name, kind);
+      return;
+    }
     path(kind) = format("/proc/{}/ns/{}", chain.running->state.pid, kernel::ns_info(kind).name);
     found_.targets.push_back(std::move(chain.running->pidfd));
   }
@@ -315,7 +327,9 @@ class Finder {
 
   const Layout& layout_;
   const Record& record_;
-  bool act_, strict_;
+  bool act_;
+  std::string waited_for_, waits_for_;
+  bool strict_;
   ns::PinStore store_;
   ShareIndex index_;
   StartNamespaces found_;
@@ -383,7 +397,17 @@ ns::PinStore pin_store(const Layout& layout) {
 std::string kept_name(std::string_view id) { return "@" + std::string(id); }
 
 Result<StartNamespaces> find_namespaces(const Layout& layout, const Record& record, bool act) {
-  return Finder(layout, record, act).run();
+  std::string waited_for;
+  for (int waited = 0;; waited += kPauseMs) {
+    {
+      Finder finder(layout, record, act, waited_for);
+      StartNamespaces found = TRY(finder.run());
+      if (finder.waits_for().empty()) return found;
+      waited_for = finder.waits_for();
+    }
+    if (waited >= kPatienceMs) return fail(ErrorKind::Conflict, format("container {} is being started for too long; try again", waited_for));
+    pause_briefly();
+  }
 }
 
 Result<std::vector<ns::NamedFd>> open_kept(const StartNamespaces& namespaces, pid_t pid) {

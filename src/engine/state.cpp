@@ -109,6 +109,18 @@ kernel::Cgroups* host_cgroups() {
   return kernel::is_unprivileged() ? nullptr : runtime::cgroups();
 }
 
+Result<> check_empty(const kernel::Cgroup& group) {
+  constexpr int kPatienceMs = 2000;
+  for (int waited = 0;; waited += 5) {
+    auto left = TRY(group.processes());
+    if (left.empty()) return {};
+    if (waited >= kPatienceMs)
+      return fail(ErrorKind::Conflict, format("process {} of an earlier run is still in {}: end it first", left.front(), group.path()));
+    timespec pause{0, 5000000};
+    ::nanosleep(&pause, nullptr);
+  }
+}
+
 Standing stand(const Layout& layout, const Place& place) {
   Standing standing;
   take_stored(read_stored_state(layout.record_directory(place.id, place.ephemeral)), standing.state);
@@ -143,6 +155,8 @@ Result<> settle(const Layout& layout, const Place& place, const Record& record) 
     append_events(layout, std::move(events));
     return {};
   }
+  if (!ran && record.config.ns(kernel::NsKind::Pid).mode == NsMode::Private && host_cgroups() != nullptr)
+    if (auto group = host_cgroups()->find(cgroup_path(record))) TRY(check_empty(**group));  // run.json was lost, not never written
   Group then = keeps(layout, place.id, kernel::NsKind::Cgroup) ? Group::Stays : Group::Goes;
   TRY(end_cgroup(record, ran ? std::optional(ran->oom_kills_before) : std::nullopt, &state.oom_killed, then));
   if (ran)

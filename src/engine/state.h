@@ -13,6 +13,9 @@ namespace hull::engine {
 // The cgroup hierarchies of this host, opened once per command; null where there are none.
 kernel::Cgroups* host_cgroups();
 
+// Conflict while a process of an earlier run is in the group after two seconds: the last ones may be on their way out.
+Result<> check_empty(const kernel::Cgroup& group);
+
 struct Standing {
   State state;
   Fd pidfd;             // of the first process, when it runs

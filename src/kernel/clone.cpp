@@ -80,38 +80,66 @@ struct BlockedSignals {
   ~BlockedSignals() { ::sigprocmask(SIG_SETMASK, &before, nullptr); }
 };
 
-// clone(2), for kernels that refuse clone3 (ENOSYS: before 5.3, or a seccomp filter of an outer container).
-// A cgroup v2 is entered by the child itself, before its body.
+// A cgroup v2 may be entered by the child itself, before its body.
 struct Entering {
   int (*body)(void*);
   void* context;
   Fd group;  // KERNEL: who opened cgroup.procs is asked for the right to write it, so the parent does; cgroup.c
-  bool refused = false;
+  bool began = false, refused = false;
 };
+
+Result<> open_group(Entering& entering, int cgroup_fd) {
+  entering.group = Fd(::openat(cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC));
+  if (!entering.group) return fail_errno("open", "cgroup.procs");
+  return {};
+}
 
 int enter_first(void* context) {
   auto& entering = *static_cast<Entering*>(context);
+  entering.began = true;
   entering.refused = entering.group && ::write(entering.group.get(), "0", 1) != 1;
   return entering.refused ? 1 : entering.body(entering.context);
 }
 
-Result<CloneResult> clone_legacy(const CloneRequest& request, void* stack, int (*body)(void*), void* context) {
+// clone(2), for kernels that refuse clone3 (ENOSYS: before 5.3, or a seccomp filter of an outer container).
+Result<CloneResult> clone_legacy(const CloneRequest& request, void* stack, Entering& entering) {
   int pidfd = -1;
-  Entering entering{body, context, Fd()};
-  if (request.cgroup_fd >= 0) {
-    entering.group = Fd(::openat(request.cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC));
-    if (!entering.group) return fail_errno("open", "cgroup.procs");
-  }
+  if (request.cgroup_fd >= 0) TRY(open_group(entering, request.cgroup_fd));
   uint64_t flags = request.flags | CLONE_VM | CLONE_VFORK | SIGCHLD | (request.want_pidfd ? CLONE_PIDFD : 0);
   int pid = ::clone(enter_first, static_cast<char*>(stack) + kStackSize, static_cast<int>(flags), &entering, &pidfd);
   if (pid < 0) return fail_errno("clone", "");
-  if (entering.refused) {
-    if ((request.flags & CLONE_PARENT) == 0) ::waitpid(pid, nullptr, 0);
-    return fail(ErrorKind::System, "the cgroup of the container takes no process");
-  }
   // KERNEL: before 5.2 the flag means nothing and is passed over; clone(2). The child is ours and not reaped.
-  if (request.want_pidfd && pidfd < 0) return CloneResult{pid, open_pidfd(pid).value_or(Fd())};
+  if (request.want_pidfd && pidfd < 0 && !entering.refused) return CloneResult{pid, open_pidfd(pid).value_or(Fd())};
   return CloneResult{pid, Fd(pidfd)};
+}
+
+Result<CloneResult> clone_once(const CloneRequest& request, Entering& entering) {
+  ChildStack stack;
+  if (stack.base == MAP_FAILED) return fail_errno("mmap", "child stack");
+  BlockedSignals blocked;
+  int pidfd = -1;
+  CloneArgs args{};
+  args.flags = request.flags | CLONE_VM | CLONE_VFORK;
+  args.exit_signal = (request.flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD;
+  args.stack = reinterpret_cast<uint64_t>(stack.base);
+  args.stack_size = kStackSize;
+  if (request.want_pidfd) {
+    args.flags |= CLONE_PIDFD;
+    args.pidfd = reinterpret_cast<uint64_t>(&pidfd);
+  }
+  if (request.cgroup_fd >= 0) {
+    args.flags |= kCloneIntoCgroup;
+    args.cgroup = static_cast<uint64_t>(request.cgroup_fd);
+  }
+#if defined(__x86_64__)
+  long pid = clone3_on_stack(&args, enter_first, &entering);
+  if (pid > 0) return CloneResult{static_cast<pid_t>(pid), Fd(pidfd)};
+  errno = static_cast<int>(-pid);
+#else
+  errno = ENOSYS;
+#endif
+  if (errno == ENOSYS) return clone_legacy(request, stack.base, entering);
+  return fail_errno("clone3", "");
 }
 
 }  // namespace
@@ -135,32 +163,19 @@ Result<pid_t> clone_beside(void* stack, int (*body)(void*), void* context) {
 }
 
 Result<CloneResult> clone_sharing_memory(const CloneRequest& request, int (*body)(void*), void* context) {
-  ChildStack stack;
-  if (stack.base == MAP_FAILED) return fail_errno("mmap", "child stack");
-  BlockedSignals blocked;
-  int pidfd = -1;
-  CloneArgs args{};
-  args.flags = request.flags | CLONE_VM | CLONE_VFORK;
-  args.exit_signal = (request.flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD;
-  args.stack = reinterpret_cast<uint64_t>(stack.base);
-  args.stack_size = kStackSize;
-  if (request.want_pidfd) {
-    args.flags |= CLONE_PIDFD;
-    args.pidfd = reinterpret_cast<uint64_t>(&pidfd);
+  Entering entering{body, context, Fd()};
+  auto reap = [&](pid_t pid) { if ((request.flags & CLONE_PARENT) == 0) ::waitpid(pid, nullptr, __WALL); };
+  CloneResult made = TRY(clone_once(request, entering));
+  if (!entering.began && request.cgroup_fd >= 0) {
+    // KERNEL: from 6.14 on, a child cloned into a group is killed at birth where cgroup.kill was once used on that group, or
+    // on its parent's, as if that had happened meanwhile; cgroup_post_fork(). It enters by itself then.
+    reap(made.pid);
+    TRY(open_group(entering, request.cgroup_fd));
+    made = TRY(clone_once({request.flags, -1, request.want_pidfd}, entering));
   }
-  if (request.cgroup_fd >= 0) {
-    args.flags |= kCloneIntoCgroup;
-    args.cgroup = static_cast<uint64_t>(request.cgroup_fd);
-  }
-#if defined(__x86_64__)
-  long pid = clone3_on_stack(&args, body, context);
-  if (pid > 0) return CloneResult{static_cast<pid_t>(pid), Fd(pidfd)};
-  errno = static_cast<int>(-pid);
-#else
-  errno = ENOSYS;
-#endif
-  if (errno == ENOSYS) return clone_legacy(request, stack.base, body, context);
-  return fail_errno("clone3", "");
+  if (!entering.refused) return made;
+  reap(made.pid);
+  return fail(ErrorKind::System, "the cgroup of the container takes no process");
 }
 
 }  // namespace hull::kernel

@@ -25,7 +25,7 @@ def pid_of(name):
 
 
 def test_sharers_are_one_in_what_they_share():
-    with container("--name=db", "--net=none", "--ns=time=+1d", *SLEEP), container("--name=web", "--net=container:db", *SLEEP):
+    with container("--name=db", "--net=none", "--ns=time=+1d", *SLEEP), container("--name=web", "--hostname=web", "--net=container:db", *SLEEP):
         difference = compared("db", "web")
         equal(kinds_of(difference, True), {"user", "net"})
         equal(kinds_of(difference, False), KINDS - {"user", "net"})
@@ -83,7 +83,7 @@ def test_processes_that_share_all_but_not_their_rights_are_one():
 
 
 def test_what_a_stopped_container_keeps_is_compared():
-    with container("--name=db", "--net=none", "--hostname=mine", *SLEEP), container("--name=web", "--net=container:db", *SLEEP):
+    with container("--name=db", "--net=none", "--hostname=mine", *SLEEP), container("--name=web", "--hostname=web", "--net=container:db", *SLEEP):
         hull("stop", "-t", "0", "db").ok()
         difference = compared("db", "web")
         equal(kinds_of(difference, True), {"net"})
