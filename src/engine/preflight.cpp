@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fcntl.h>
+
 #include "base/text.h"
 #include "engine/state.h"
 #include "kernel/host_facts.h"
@@ -69,7 +71,8 @@ Result<StartVerdict> check_start(const Record& record, const StartNamespaces& na
   if (!found.allowed()) {
     bool closed = found.rule == "open";  // says nothing but what open(2) said
     std::string what = closed ? format("cannot join {}: ", name_of(kernel::ns_info(*found.refused), record.config.ns(*found.refused))) : std::string();
-    return fail(ErrorKind::Denied, what + ns::one_line(found.why));
+    Result<Fd> again = !closed ? Result<Fd>(Fd()) : open_file(namespaces.paths[static_cast<size_t>(*found.refused)], O_RDONLY);
+    return fail(Error(ErrorKind::Denied, what + ns::one_line(found.why), again ? 0 : again.error().errno_value()));
   }
   return StartVerdict{found.owned, found.ours};
 }
