@@ -3,6 +3,7 @@
 #include <linux/openat2.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -61,8 +62,28 @@ Result<std::string> read_link_of(const Fd& link, std::string_view name) {
   return std::string(buffer, static_cast<size_t>(size));
 }
 
+// KERNEL: the links of /proc/PID lead anywhere whatever their text says; those beside the PIDs (self, mounts, net) are
+// plain; proc(5).
+Result<> check_link(const Fd& parent, const Fd& link, std::string_view name) {
+  constexpr long kProcMagic = 0x9fa0;
+  constexpr ino_t kProcTop = 1;
+  struct statfs fs;
+  struct stat above;
+  if (::fstatfs(link.get(), &fs) != 0 || ::fstat(parent.get(), &above) != 0) return fail_errno("fstat", name);
+  if (fs.f_type == kProcMagic && above.st_ino != kProcTop) return fail(Error::from_errno(ELOOP, "openat", name));
+  return {};
+}
+
+Result<std::string> path_of(const Fd& fd) {
+  char path[PATH_MAX];
+  ssize_t size = ::readlink(format("/proc/self/fd/{}", fd.get()).c_str(), path, sizeof path);
+  if (size < 0) return fail_errno("readlink", "/proc/self/fd");
+  return std::string(path, static_cast<size_t>(size));
+}
+
 // The walk that stands in for openat2 where a kernel or a filter refuses it: one component at a time by O_NOFOLLOW,
-// ".." by going back to the handle we came from (never asked of the kernel), links spliced in as text.
+// ".." by going back to the handle we came from (never asked of the kernel), links spliced in as text. Its end must lie
+// beneath the root (EAGAIN): a directory on the way may have been moved out meanwhile, and we with it.
 class ComponentWalk {
  public:
   explicit ComponentWalk(const Fd& root) : root_(root) {}
@@ -80,7 +101,10 @@ class ComponentWalk {
       bool follow = !pending_.empty() || directory_wanted || (flags & O_NOFOLLOW) == 0;
       TRY(enter(name, follow));
     }
-    return reopen(flags | (directory_wanted ? O_DIRECTORY : 0), path);
+    Fd reached = TRY(reopen(flags | (directory_wanted ? O_DIRECTORY : 0), path));
+    std::string top = TRY(path_of(root_)), end = TRY(path_of(reached));
+    if (top == "/" || end == top || end.starts_with(top + "/")) return reached;
+    return fail(Error::from_errno(EAGAIN, "openat", path));
   }
 
  private:
@@ -93,6 +117,7 @@ class ComponentWalk {
     if (::fstat(next.get(), &status) != 0) return fail_errno("fstat", name);
     if (S_ISLNK(status.st_mode) && follow) {
       if (++links_ > kMaxLinks) return fail(Error::from_errno(ELOOP, "openat", name));
+      TRY(check_link(here(), next, name));
       std::string target = TRY(read_link_of(next, name));
       if (target.starts_with('/')) trail_.clear();
       push_components(pending_, target);
@@ -146,7 +171,10 @@ Result<Fd> RootFd::resolve_flags(std::string_view path, int flags) const {
     Result<Fd> fd = resolve_by_openat2(directory_, path, flags);
     if (fd || fd.error().errno_value() != ENOSYS) return fd;
   }
-  return ComponentWalk(directory_).run(path, flags);
+  for (int attempt = 1;; ++attempt) {
+    Result<Fd> fd = ComponentWalk(directory_).run(path, flags);
+    if (fd || fd.error().errno_value() != EAGAIN || attempt == kMaxRaceRetries) return fd;
+  }
 }
 
 Result<Fd> RootFd::resolve(std::string_view path) const { return resolve_flags(path, O_PATH); }
