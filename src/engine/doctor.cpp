@@ -143,7 +143,7 @@ class Examiner {
       if (!live) find("stale-pin", name, format("its {} namespace is gone: the pin was unmounted", kernel::ns_info(pin.kind).name));
       else if (*live != pin.inode) find("stale-pin", name, format("its {} pin holds another namespace than its record says", kernel::ns_info(pin.kind).name));
     }
-    if (set->holder > 0 && !find_process({set->holder, set->holder_identity}))
+    if (set->holder > 0 && is_gone({set->holder, set->holder_identity}))
       find("dead-holder", name, "the hull-init that held its pid namespace has ended, and nobody can enter that any more");
   }
 
@@ -202,7 +202,7 @@ Result<> repair_sets(const Layout& layout, const ns::PinStore& store) {
       TRY(store.remove(name));
       continue;
     }
-    bool dead = set->holder > 0 && !find_process({set->holder, set->holder_identity});
+    bool dead = set->holder > 0 && is_gone({set->holder, set->holder_identity});
     size_t left = set->pins.size();
     for (const ns::Pin& pin : set->pins) {
       if (store.live(name, pin.kind) == pin.inode && !(dead && pin.kind == NsKind::Pid)) continue;

@@ -9,6 +9,7 @@ using kernel::boot_id;
 using kernel::find_process;
 using kernel::has_ended;
 using kernel::identify_process;
+using kernel::is_gone;
 using kernel::open_pidfd;
 using kernel::poll_with_process;
 using kernel::ProcessIdentity;

@@ -57,12 +57,13 @@ void take_run(const Layout& layout, const Place& place, const RunRecord& run, St
   state.oom_killed = false;
   bool this_boot = run.boot_id == boot_id();
   auto pidfd = this_boot ? find_process(run.process) : fail(ErrorKind::NotFound, "");
-  if (pidfd) {
+  // Who cannot be asked after is not dead: nothing of his may be settled.
+  if (pidfd || pidfd.error().kind() != ErrorKind::NotFound) {
     bool paused = path_exists(layout.runtime_directory(place.id) + "/paused");
     state.status = paused ? Status::Paused : Status::Running;
     state.pid = run.process.pid;
     state.shim_pid = find_process(run.shim) ? run.shim.pid : 0;
-    standing.pidfd = std::move(*pidfd);
+    if (pidfd) standing.pidfd = std::move(*pidfd);
     return;
   }
   standing.settled = false;

@@ -166,7 +166,7 @@ Result<Fd> find_process(const ProcessIdentity& process) {
   if (process.pid <= 0) return fail(ErrorKind::NotFound, "no process");
   Fd pidfd = TRY(open_pidfd(process.pid));
   if (g_pidfds == Pidfds::Refused && process.identity.starts_with("pidfs:"))
-    return fail(ErrorKind::Unsupported, format("process {} was noted by its pidfd, and pidfd_open is refused here; run hull as it was started", process.pid));
+    return fail(ErrorKind::Unsupported, format("process {} was noted by a pidfd, and those are refused here; run hull as it was started", process.pid));
   bool by_start = process.identity.starts_with("start:");
   std::string identity = by_start ? "start:" + TRY(start_time(process.pid)) : TRY(identify_process(process.pid, pidfd)).identity;
   if (identity != process.identity || has_ended(pidfd))
@@ -174,7 +174,13 @@ Result<Fd> find_process(const ProcessIdentity& process) {
   return pidfd;
 }
 
+bool is_gone(const ProcessIdentity& process) {
+  auto found = find_process(process);
+  return !found && found.error().kind() == ErrorKind::NotFound;
+}
+
 Result<> send_signal(const Fd& pidfd, int signal_number) {
+  if (!pidfd) return fail(ErrorKind::Unsupported, "the process was noted by a pidfd, and those are refused here; run hull as it was started");
   // KERNEL: a directory of /proc will do as well, since the call is there (5.1); pidfd_send_signal(2).
   if (::syscall(SYS_pidfd_send_signal, pidfd.get(), signal_number, nullptr, 0) == 0 || errno == ESRCH) return {};
   if (errno != ENOSYS) return fail_errno("pidfd_send_signal", format("signal {}", signal_number));

@@ -28,7 +28,10 @@ Result<ProcessIdentity> identify_process(pid_t pid, const Fd& pidfd);
 std::string boot_id();
 
 // A pidfd of this very process, if it still runs; NotFound if it has ended (a zombie has) or the number is another's.
+// Any other error is no answer: Unsupported where it was noted by a pidfd and those are refused now.
 Result<Fd> find_process(const ProcessIdentity& process);
+// Whether it has certainly ended.
+bool is_gone(const ProcessIdentity& process);
 bool has_ended(const Fd& pidfd);
 // Waits for the end; false after timeout_ms (negative: forever).
 bool wait_for_end(const Fd& pidfd, int64_t timeout_ms);

@@ -83,10 +83,14 @@ Result<std::string> path_of(const Fd& fd) {
 
 // The walk that stands in for openat2 where a kernel or a filter refuses it: one component at a time by O_NOFOLLOW,
 // ".." by going back to the handle we came from (never asked of the kernel), links spliced in as text. Its end must lie
-// beneath the root (EAGAIN): a directory on the way may have been moved out meanwhile, and we with it.
+// beneath the root (EAGAIN): a directory on the way may have been moved out meanwhile, and we with it. A root that is the
+// process's own has nothing above it, and needs no /proc.
 class ComponentWalk {
  public:
-  explicit ComponentWalk(const Fd& root) : root_(root) {}
+  explicit ComponentWalk(const Fd& root) : root_(root) {
+    struct stat given, own;
+    alone_ = ::fstat(root.get(), &given) == 0 && ::stat("/", &own) == 0 && given.st_dev == own.st_dev && given.st_ino == own.st_ino;
+  }
 
   Result<Fd> run(std::string_view path, int flags) {
     push_components(pending_, path);
@@ -102,6 +106,7 @@ class ComponentWalk {
       TRY(enter(name, follow));
     }
     Fd reached = TRY(reopen(flags | (directory_wanted ? O_DIRECTORY : 0), path));
+    if (alone_) return reached;
     std::string top = TRY(path_of(root_)), end = TRY(path_of(reached));
     if (top == "/" || end == top || end.starts_with(top + "/")) return reached;
     return fail(Error::from_errno(EAGAIN, "openat", path));
@@ -117,7 +122,7 @@ class ComponentWalk {
     if (::fstat(next.get(), &status) != 0) return fail_errno("fstat", name);
     if (S_ISLNK(status.st_mode) && follow) {
       if (++links_ > kMaxLinks) return fail(Error::from_errno(ELOOP, "openat", name));
-      TRY(check_link(here(), next, name));
+      if (!alone_) TRY(check_link(here(), next, name));
       std::string target = TRY(read_link_of(next, name));
       if (target.starts_with('/')) trail_.clear();
       push_components(pending_, target);
@@ -155,6 +160,7 @@ class ComponentWalk {
   std::vector<std::string> pending_;  // components still to go, next on top
   std::string last_name_;
   int links_ = 0;
+  bool alone_ = false;
 };
 
 }  // namespace

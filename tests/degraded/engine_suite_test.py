@@ -2,7 +2,7 @@
 its shim and the container alike. The image was unpacked before: unpacking keeps asking for what it needs."""
 import os
 
-from lib.hull import Failure, Terminal, check, contains, equal, eventually, hull, hull_words, refusing, scratch
+from lib.hull import Failure, Terminal, busybox_rootfs, check, contains, equal, eventually, hull, hull_words, refusing, scratch
 from lib.worker import load
 
 SETS = load(f"{os.path.dirname(os.path.abspath(__file__))}/oci_suite_test.py").SETS
@@ -33,6 +33,16 @@ def terminal(_):
         equal(seen.wait(10), 5)
 
 
+def user_namespace(_):
+    """Of a root directory, whose mount point the container's ids may not even search."""
+    path = busybox_rootfs(scratch("rootfs"))
+    for name in ("resolv.conf", "hosts", "hostname"):  # mount points, which the container's root may not make
+        with open(f"{path}/etc/{name}", "w"):
+            pass
+    hull("run", "--rm", "--net=none", "--userns=private", "--rootfs", path, "sh", "-c", "id -u; cat /proc/kcore | wc -c; echo x > /dev/null && cut -d' ' -f1-2 /proc/uptime | wc -l"
+         ).ok().out_is("0\n0\n1\n")
+
+
 def life(_):
     hull("run", "-d", "--name", "first", "--net=none", "-m", "64m", "busybox", "sh", "-c", "trap 'exit 4' TERM; while :; do sleep 0.02; done").ok()
     try:
@@ -61,7 +71,7 @@ def life(_):
 
 def suite(refused):
     source, wrong = prepare(), []
-    for part in (image_and_mounts, terminal, life):
+    for part in (image_and_mounts, terminal, user_namespace, life):
         try:
             with refusing(*SETS[refused]):
                 part(source)
@@ -69,6 +79,19 @@ def suite(refused):
             wrong.append(f"{part.__name__}: {failure}")
     if wrong:
         raise Failure(f"without {refused}:\n    " + "\n    ".join(wrong))
+
+
+def test_what_was_noted_by_a_pidfd_is_not_taken_for_dead():
+    """And what was noted without is known with pidfds as well."""
+    prepare()
+    hull("run", "-d", "--name", "first", "--net=none", "busybox", "sleep", "600").ok()
+    with refusing(*SETS["pidfds"]):
+        equal(hull("inspect", "-f", "{{.State.Status}}", "first").ok().line, "running")
+        hull("kill", "first").fails(1, "noted by a pidfd").one_line_error()
+        hull("run", "-d", "--name", "second", "--net=none", "busybox", "sleep", "600").ok()
+    hull("exec", "first", "true").ok()
+    hull("exec", "second", "true").ok()
+    hull("rm", "-f", "first", "second").ok()
 
 
 def test_a_user_namespace_needs_mapped_mounts():

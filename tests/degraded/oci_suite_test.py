@@ -1,7 +1,12 @@
 """The tables of tests/oci and the lifecycle of a container on kernels that lack facilities: each set of system calls is
 refused (ENOSYS) to hull and to all that it starts, and every answer must be as without. What has no stand-in is a mount
 whose ids are mapped, which must be told in one line (EXCEPTIONS)."""
-from lib.hull import Failure, REPOSITORY, own_directory, refusing
+import os
+import shutil
+import subprocess
+
+from lib.bundle import bundle, container, oci, rootfs, state
+from lib.hull import Failure, REPOSITORY, check, compiled, equal, eventually, log, own_directory, refusing, scratch
 from lib.oci_cases import wrong_answers
 from lib.worker import load
 
@@ -131,6 +136,19 @@ def life(refused):
     claims_hold(refused, [(f"{name}.{each}", getattr(suite(name), f"test_{each}")) for name, each in pairs])
 
 
+def test_what_was_noted_by_a_pidfd_is_not_taken_for_dead():
+    with container() as name:
+        with refusing(*SETS["pidfds"]):
+            oci("state", name).fails(1, "noted by a pidfd").one_line_error()
+            oci("delete", name).fails(1, "noted by a pidfd")
+        oci("exec", name, "/bin/true").ok()
+    with refusing(*SETS["pidfds"]), container() as name:
+        with refusing():
+            oci("exec", name, "/bin/true").ok()
+            oci("kill", name, "KILL").ok()
+        eventually(lambda: state(name)["status"] == "stopped")
+
+
 def escapes(refused):
     """What stands in for a call must keep what the call kept."""
     module = load(f"{REPOSITORY}/tests/security/oci_escapes_test.py")
@@ -199,3 +217,36 @@ def test_no_way_out_without_mount_api():
 
 def test_no_way_out_without_all():
     escapes("all")
+
+
+def test_a_mover_races_the_walk():
+    """A directory on the way of a mount point is moved out of the root and back, without end: what is mounted stays beneath
+    the root, or is refused, or goes with the directory that is moved away before it is mounted, as with openat2. Nothing
+    outside is touched. The links and dots on the way ask for the most of a walk."""
+    seen = {"refused": 0, "mounted": 0, "lost": 0}
+    root, outside = scratch("moved-root"), scratch("outside")
+    os.makedirs(f"{root}/bin")
+    shutil.copy2(f"{rootfs()}/bin/busybox", f"{root}/bin/busybox")
+    os.makedirs(f"{root}/a/b/c")
+    os.makedirs(f"{outside}/t")
+    os.symlink("../../../t", f"{root}/a/b/c/up")
+    os.makedirs(f"{root}/t")
+    mover = subprocess.Popen([compiled("security/swap.c"), f"{root}/a/b", f"{outside}/t"])
+    try:
+        with refusing("openat2"):
+            for _ in range(60):
+                path = bundle({"root": {"path": root}, "process": {"args": ["/bin/busybox", "cat", "/proc/self/mountinfo"]}},
+                              lambda c: c["mounts"].append({"destination": "/a/b/c/up", "type": "tmpfs", "source": "probe"}))
+                result = oci("run", "-b", path, os.path.basename(path))
+                places = [line.split()[4] for line in result.out.splitlines() if " probe " in line]
+                seen["refused" if result.code != 0 else "mounted" if places else "lost"] += 1
+                check(set(places) <= {"/t", "/a/b/c/up"}, f"mounted at {places}")
+                check(result.code == 0 or result.one_line_error(), "one line")
+                with open("/proc/self/mountinfo") as table:
+                    check(" probe " not in table.read(), "it is mounted on the host")
+    finally:
+        mover.kill()
+        mover.wait()
+    log(str(seen))
+    check(seen["mounted"] > 0, "none came through")
+    equal(sorted(os.listdir(outside)), ["t"])

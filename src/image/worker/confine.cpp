@@ -33,15 +33,25 @@ constexpr bool kSanitized = false;
 
 constexpr rlim_t kReaderFiles = 2 * kMaxLayers + 64;  // a handle of each layer below, twice, and its own work
 
+// Covers "/" with the tree, or where open_tree or move_mount is refused with a copy of the working directory, and enters it.
+Result<> mount_over_root(const Fd& tree) {
+  bool moved = tree && ::syscall(SYS_move_mount, tree.get(), "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) == 0;
+  if (moved && ::fchdir(tree.get()) == 0) return {};
+  if (moved || (tree && errno != ENOSYS)) return fail_errno(moved ? "fchdir" : "move_mount", "staging directory");
+  // KERNEL: only ".." leads to what covers the root that we have; namei.c, follow_dotdot().
+  if (::mount(".", "/", nullptr, MS_BIND, nullptr) != 0 || ::chdir("/..") != 0) return fail_errno("mount", "staging directory");
+  return {};
+}
+
 // A copy of the directory's mount, alone in a namespace of its own, becomes "/".
 Result<> pivot_into(const Fd& directory) {
   // KERNEL: a mount can only be cloned in the namespace it belongs to, so before unshare; since 5.2; open_tree(2).
   Fd tree(static_cast<int>(::syscall(SYS_open_tree, directory.get(), ".", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)));
-  if (!tree) return fail_errno("open_tree", "staging directory");
+  if (!tree && errno != ENOSYS) return fail_errno("open_tree", "staging directory");
+  if (::fchdir(directory.get()) != 0) return fail_errno("fchdir", "staging directory");
   if (::unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) != 0) return fail_errno("unshare", "reader's namespaces");
   if (::mount("", "/", nullptr, MS_PRIVATE | MS_REC, nullptr) != 0) return fail_errno("mount", "/ as private");
-  if (::syscall(SYS_move_mount, tree.get(), "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) != 0) return fail_errno("move_mount", "staging directory");
-  if (::fchdir(tree.get()) != 0) return fail_errno("fchdir", "staging directory");
+  TRY(mount_over_root(tree));
   if (::syscall(SYS_pivot_root, ".", ".") != 0) return fail_errno("pivot_root", "staging directory");
   if (::umount2(".", MNT_DETACH) != 0) return fail_errno("umount", "old root");
   if (::chdir("/") != 0) return fail_errno("chdir", "/");
@@ -130,15 +140,21 @@ Result<> load_filter() {
   return {};
 }
 
+void close_between(unsigned first, unsigned last) {
+  constexpr unsigned kMost = 1 << 16;
+  if (::syscall(SYS_close_range, first, last, 0) == 0 || errno != ENOSYS) return;
+  for (unsigned fd = first; fd <= std::min(last, kMost); ++fd) ::close(static_cast<int>(fd));
+}
+
 void close_all_but(std::vector<int> keep) {
   std::sort(keep.begin(), keep.end());
   unsigned from = 3;
   for (int fd : keep) {
     if (fd < static_cast<int>(from)) continue;
-    if (fd > static_cast<int>(from)) ::syscall(SYS_close_range, from, fd - 1, 0);
+    if (fd > static_cast<int>(from)) close_between(from, static_cast<unsigned>(fd) - 1);
     from = static_cast<unsigned>(fd) + 1;
   }
-  ::syscall(SYS_close_range, from, ~0U, 0);
+  close_between(from, ~0U);
 }
 
 }  // namespace

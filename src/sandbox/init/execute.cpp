@@ -51,7 +51,7 @@ int wait_maps(const StepView&) {
   if (got != 1 || byte != 'M') return fail_as(got < 0 ? errno : EPIPE, "hull went away", "while it wrote the id maps");
   struct cmsghdr* header = CMSG_FIRSTHDR(&message);
   if (header != nullptr && header->cmsg_type == SCM_RIGHTS) memcpy(&g_state.received_root, CMSG_DATA(header), sizeof(int));
-  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);  // if main left it
+  if (g_state.dumpable) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   return 0;
 }
 int wait_go(const StepView& step) {

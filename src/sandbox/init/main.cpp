@@ -142,9 +142,9 @@ static bool waits_for_maps(const char* at, uint32_t steps) {
 
 // KERNEL: in a new user namespace our capabilities count for files of mapped owners alone, so not before the maps are
 // there (a root below a directory that only its mapped owner may search); capabilities(7), user_namespaces(7).
-static void open_all_sources(const sandbox::WireHeader* header, const char* first, bool awaits_maps) {
+static void open_all_sources(const sandbox::WireHeader* header, const char* first) {
   uint32_t failed = 0;
-  if (open_sources(first, header->step_count, awaits_maps, &failed) != 0) report(failed);
+  if (open_sources(first, header->step_count, &failed) != 0) report(failed);
 }
 
 // Runs the whole plan; comes back only by exec.
@@ -156,11 +156,11 @@ static void open_all_sources(const sandbox::WireHeader* header, const char* firs
   }
   const char *first = reinterpret_cast<const char*>(header + 1), *at = first;
   bool maps = waits_for_maps(first, header->step_count);
-  if (!maps) open_all_sources(header, first, false);
+  if (!maps) open_all_sources(header, first);
   for (uint32_t i = 0; i < header->step_count; ++i) {
     StepView step{reinterpret_cast<const WireStep*>(at), i};
     run_step(step, step.wire->trace != 0);
-    if (maps && step.wire->kind == static_cast<uint32_t>(StepKind::WaitMaps)) open_all_sources(header, first, true);
+    if (maps && step.wire->kind == static_cast<uint32_t>(StepKind::WaitMaps)) open_all_sources(header, first);
     at += step.wire->size;
   }
   _exit(1);
@@ -173,7 +173,8 @@ int main(int count, char**) {
   // KERNEL: until the ids are mapped, /proc/PID of a process that is not dumpable belongs to the first root, and an
   // ordinary user may not write its id maps; proc(5). With an argument we are in a user namespace that is just made,
   // where nobody else is, and WaitMaps follows.
-  if (count < 2) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  hull::init::g_state.dumpable = count >= 2;
+  if (!hull::init::g_state.dumpable) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   hull::init::reset_signals();
   umask(0);
   for (int fd = hull::sandbox::kControlFd; fd <= hull::sandbox::kConsoleFd; ++fd)

@@ -53,7 +53,7 @@ static int new_masks() {
 }
 
 static int old_masks() {
-  int masks = old_masks_mount();
+  int masks = g_state.masks >= 0 ? g_state.masks : old_masks_mount();
   return masks < 0 || make_mask_nodes(masks) != 0 ? -1 : masks;
 }
 
@@ -61,8 +61,8 @@ static int old_masks() {
 // with nothing mounted yet.
 static int make_masks(bool root_is_mapped = false) {
   bool known = g_state.old_mounts;
-  g_state.masks = known ? -1 : new_masks();
-  if (!g_state.old_mounts) return g_state.masks < 0 ? -1 : 0;
+  int masks = known ? -1 : new_masks();
+  if (!g_state.old_mounts) return g_state.masks = masks, masks < 0 ? -1 : 0;
   if (root_is_mapped) return fail_as(ENOSYS, "a root of mapped mounts needs the mount API of Linux 5.12", "one of its calls is refused");
   g_state.masks = old_masks();
   if (g_state.masks < 0) return -1;
@@ -164,7 +164,9 @@ static int old_mount(const char* type, const char* source, const StepView& step,
   }
   int mount_fd = old_file_system(type, source[0] != '\0' ? source : "none", options, attributes);
   if (mount_fd < 0 && tty_group && is_unmapped_tty(type, "gid=")) return old_mount(type, source, step, first, attributes, false);
-  return mount_fd < 0 ? fail("mount", step.text(0)) : mount_fd;
+  if (mount_fd >= 0) return mount_fd;
+  if (errno == ENODEV) return fail("mount", type);
+  return errno == EINVAL && used > 0 ? fail("mount options", options) : fail("mount", step.text(0));
 }
 
 // A new file system of `type` as a detached mount. `options` from the step's text `first` on.

@@ -36,17 +36,17 @@ struct Table {
 // A whole file of /proc, with a NUL.
 char* read_text(const char* path) {
   int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return nullptr;
-  size_t room = 16384, used = 0;
-  auto* text = static_cast<char*>(malloc(room));
-  for (ssize_t got = 1; text != nullptr && got > 0;) {
-    if (room - used < 4096) {
-      auto* larger = static_cast<char*>(realloc(text, room *= 2));
-      if (larger == nullptr) free(text);
-      text = larger;
-    }
-    got = text == nullptr ? -1 : read(fd, text + used, room - used - 1);
-    if (got >= 0) text[used += static_cast<size_t>(got)] = '\0';
+  char* text = nullptr;
+  for (size_t room = 16384; fd >= 0; room *= 2) {
+    text = static_cast<char*>(malloc(room));
+    size_t used = 0;
+    ssize_t got = 1;
+    while (text != nullptr && used + 1 < room && (got = read(fd, text + used, room - used - 1)) > 0) used += static_cast<size_t>(got);
+    if (text != nullptr && got <= 0) text[used] = '\0';
+    if (text == nullptr || got <= 0) break;
+    free(text);
+    text = nullptr;
+    if (lseek(fd, 0, SEEK_SET) != 0) break;
   }
   close(fd);
   return text;
@@ -63,7 +63,21 @@ void unescape(char* text) {
   *out = '\0';
 }
 
-int number(const char* text) { return static_cast<int>(strtol(text, nullptr, 10)); }
+int number(const char* text) {
+  int value = 0;
+  for (; *text >= '0' && *text <= '9'; ++text) value = value * 10 + (*text - '0');
+  return value;
+}
+
+// Whether `word` is one of the comma-separated ones.
+bool has_word(const char* words, const char* word) {
+  size_t size = strlen(word);
+  for (;; ++words) {
+    if (strncmp(words, word, size) == 0 && (words[size] == ',' || words[size] == '\0')) return true;
+    words = strchrnul(words, ',');
+    if (*words == '\0') return false;
+  }
+}
 
 // "ID PARENT MAJOR:MINOR ROOT PATH OPTIONS …"
 bool take_line(char* line, Entry& entry) {
@@ -89,24 +103,22 @@ int read_table(Table& table) {
   return table.entries == nullptr ? -1 : 0;
 }
 
+// Its line "mnt_id:\tN".
 int mount_id(int fd) {
   char path[40];
   snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
   char* text = read_text(path);
-  const char* line = text != nullptr ? strstr(text, "mnt_id:") : nullptr;
-  int id = line != nullptr ? number(line + strlen("mnt_id:")) : -1;
+  int id = -1;
+  for (const char* line = text; id < 0 && line != nullptr; line = strchr(line, '\n'), line = line != nullptr ? line + 1 : nullptr)
+    if (strncmp(line, "mnt_id:\t", 8) == 0) id = number(line + 8);
   free(text);
   return id;
 }
 
 uint64_t attributes_of(const char* options) {
-  uint64_t attributes = strstr(options, "relatime") != nullptr ? 0 : 0x20;  // strictatime has no word
-  for (const Flag& flag : kFlags) {
-    const char* found = flag.word != nullptr ? strstr(options, flag.word) : nullptr;
-    size_t size = found != nullptr ? strlen(flag.word) : 0;
-    if (found == nullptr || (found != options && found[-1] != ',') || (found[size] != '\0' && found[size] != ',')) continue;
-    attributes = (attributes & ~((flag.attribute & kAtimeModes) != 0 ? kAtimeModes : 0)) | flag.attribute;
-  }
+  uint64_t attributes = has_word(options, "relatime") || has_word(options, "noatime") ? 0 : 0x20;  // strictatime has no word
+  for (const Flag& flag : kFlags)
+    if (flag.word != nullptr && has_word(options, flag.word)) attributes |= flag.attribute;
   return attributes;
 }
 

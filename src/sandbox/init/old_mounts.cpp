@@ -29,7 +29,8 @@ static int top_of(int covered) {
 }
 
 int old_masks_mount() {
-  const char* options = "mode=0555,nr_inodes=4,size=4096";
+  // With its ids given: what writes into it later may not be who mounts it.
+  const char* options = "mode=0555,nr_inodes=4,size=4096,uid=0,gid=0";
   if (mount("tmpfs", FdPath(g_state.mount_point).text, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) != 0) return fail("mount", "tmpfs for masks");
   int masks = top_of(g_state.mount_point);
   return masks < 0 ? fail("open", "tmpfs for masks") : masks;

@@ -13,7 +13,7 @@ namespace hull::init {
 constexpr int kMaxBinds = 512;
 static int bind_sources[kMaxBinds];
 static int next_bind = 0, opened_binds = 0;
-static struct { const char* first_step; uint32_t steps; bool awaits_maps; } plan;
+static struct { const char* first_step; uint32_t steps; bool becomes_another; } plan;
 
 static uint32_t passed_number(const StepView& step) { return static_cast<uint32_t>(step.number(2) >> 8); }
 
@@ -31,10 +31,13 @@ static int open_root_sources(const StepView& step) {
   if (g_state.mount_point < 0) g_state.mount_point = open(mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (g_state.mount_point < 0) return fail("open", mount_point);
   if (!bind) return 0;
-  // As another user, which is soon, they could not be opened again.
-  if (plan.awaits_maps) ask_for_mount_api();
+  // Soon we are another user, who may search neither: they could not be opened again, nor the masks found.
+  if (plan.becomes_another) ask_for_mount_api();
   g_state.root_source = open_source(step.text(0), step.number(0) != 0, step.number(1));
-  return g_state.root_source < 0 ? fail("root file system", step.text(0)) : 0;
+  if (g_state.root_source < 0) return fail("root file system", step.text(0));
+  if (!plan.becomes_another || !g_state.old_mounts) return 0;
+  g_state.masks = old_masks_mount();
+  return g_state.masks < 0 ? -1 : 0;
 }
 
 static int open_bind_source(const StepView& step) {
@@ -54,14 +57,15 @@ static int open_all(uint32_t* failed) {
     auto* wire = reinterpret_cast<const WireStep*>(at);
     at += wire->size;
     auto is = [wire](StepKind kind) { return wire->kind == static_cast<uint32_t>(kind); };
+    if (is(StepKind::BecomeRoot)) plan.becomes_another = true;
     if ((is(StepKind::RootBind) || is(StepKind::RootOverlay)) && open_root_sources(StepView{wire, i}) != 0) return -1;
     if ((is(StepKind::MountBind) || is(StepKind::BindNode)) && open_bind_source(StepView{wire, i}) != 0) return -1;
   }
   return 0;
 }
 
-int open_sources(const char* first_step, uint32_t steps, bool awaits_maps, uint32_t* failed) {
-  plan = {first_step, steps, awaits_maps};
+int open_sources(const char* first_step, uint32_t steps, uint32_t* failed) {
+  plan = {first_step, steps, false};
   bool known = g_state.old_mounts;
   if (open_all(failed) == 0) return 0;
   return !known && g_state.old_mounts ? open_all(failed) : -1;
@@ -69,7 +73,6 @@ int open_sources(const char* first_step, uint32_t steps, bool awaits_maps, uint3
 
 int open_sources_again() {
   uint32_t failed;
-  plan.awaits_maps = false;
   return open_all(&failed);
 }
 

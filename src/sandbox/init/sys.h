@@ -54,6 +54,7 @@ struct State {
   int received_root = -1;     // the overlay that hull made for us, from WaitMaps
   int control = sandbox::kControlFd;  // -1 once hull has let go of us
   int label = -1;             // from OpenLabel
+  bool dumpable = false;      // main left us so, until the id maps are written
   bool no_openat2 = false;    // this kernel refuses openat2: walk.cpp
   bool old_mounts = false;    // and some call of the newer mount API: old_mounts.cpp
   char host_pid[16] = "0";    // ours as hull sees it, from WaitGo
@@ -109,7 +110,7 @@ int stay_as_reaper(const StepView&), wait_maps(const StepView&), wait_go(const S
 
 // Opens the sources of all bind mounts and of the root before any content of the container is reachable (SECURITY B5)
 // and while we still have the caller's ids.
-int open_sources(const char* first_step, uint32_t steps, bool awaits_maps, uint32_t* failed);
+int open_sources(const char* first_step, uint32_t steps, uint32_t* failed);
 int open_sources_again();             // after old_mounts has been found out
 int next_source(const StepView&);     // of the next bind: a detached or staged mount
 
