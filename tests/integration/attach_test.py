@@ -10,7 +10,7 @@ SHELL = ("--net=none", "busybox", "sh")
 
 def test_detach_and_come_back():
     with Terminal(binary(), "run", "-it", "--name=shell", *SHELL) as first:
-        before = first.settings()
+        before = first.initial
         first.expect("# ")
         first.send("x=42\r")
         first.expect("# ")

@@ -38,7 +38,7 @@ def test_user_directory_and_environment():
 def test_a_terminal_of_its_own():
     with container("--name=box", *SLEEP):
         with Terminal(binary(), "exec", "-it", "box", "sh", rows=33, columns=99) as terminal:
-            before = terminal.settings()
+            before = terminal.initial
             terminal.expect("# ")
             terminal.send("stty size; tty\r")
             terminal.expect("33 99")

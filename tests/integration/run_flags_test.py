@@ -177,7 +177,7 @@ def test_exec_in_all_its_forms():
 
 def test_a_terminal_is_one_and_can_be_left_and_entered_again():
     terminal = Terminal(binary(), "run", "-it", "--net=none", "--name=tty", "busybox", "sh", rows=30, columns=100)
-    before = terminal.settings()
+    before = terminal.initial
     try:
         terminal.send("stty size; tty\n")
         terminal.expect(r"30 100\s")

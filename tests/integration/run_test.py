@@ -59,7 +59,7 @@ def test_without_sig_proxy_the_container_runs_on():
 
 def test_a_terminal_has_a_size_and_follows_it():
     with Terminal(binary(), "run", "--rm", "-it", "--net=none", "busybox", "sh", rows=30, columns=90) as terminal:
-        before = terminal.settings()
+        before = terminal.initial
         terminal.expect("# ")
         terminal.send("stty size; tty\r")
         terminal.expect("30 90")
@@ -75,7 +75,7 @@ def test_a_terminal_has_a_size_and_follows_it():
 
 def test_the_terminal_is_restored_when_hull_is_told_to_end():
     with Terminal(binary(), "run", "--name=gone", "-it", "--net=none", "busybox", "sh") as terminal:
-        before = terminal.settings()
+        before = terminal.initial
         terminal.expect("# ")
         check(terminal.settings() != before, "raw while it runs")
         terminal.child.send_signal(signal.SIGTERM)

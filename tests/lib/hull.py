@@ -298,7 +298,7 @@ class Terminal:
         self.argv, self.seen = [str(a) for a in argv], ""
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        self.slave = slave
+        self.slave, self.initial = slave, termios.tcgetattr(slave)
 
         def own_terminal():
             os.setsid()

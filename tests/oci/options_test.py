@@ -93,7 +93,7 @@ def asked(terminal, words, wanted):
 def test_exec_in_a_terminal_leaves_it_as_it_was():
     with container() as name:
         with Terminal(*command(), "exec", "-t", name, "/bin/sh", rows=22, columns=66) as terminal:
-            before = terminal.settings()
+            before = terminal.initial
             terminal.send("tty; exit 6\n")
             terminal.expect("/dev/pts/", timeout=10)
             equal(terminal.wait(10), 6)
