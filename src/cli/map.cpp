@@ -68,7 +68,9 @@ Result<std::string> draw(const MapArgs& args, const MapFormat& format) {
 Result<> write_output(const std::string& path, std::string_view text) {
   constexpr mode_t kReadable = 0644;
   struct stat status;
-  if (::stat(path.c_str(), &status) != 0) return replace_file(path, text, Durability::Volatile, kReadable);
+  bool there = ::stat(path.c_str(), &status) == 0;
+  if (!there && path_exists(path)) return write_all(TRY(open_file(path, O_WRONLY | O_CREAT, kReadable)), text, path);  // a link to nothing
+  if (!there) return replace_file(path, text, Durability::Volatile, kReadable);
   if (!S_ISREG(status.st_mode)) return write_all(TRY(open_file(path, O_WRONLY)), text, path);
   std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), ::free);
   return replace_file(real ? real.get() : path, text, Durability::Volatile, status.st_mode & 0777);

@@ -121,7 +121,7 @@ Result<> unpin(const NamedNamespaces& names, const KindArgs& args, std::string_v
 // ---- rm, prune
 
 constexpr Option kRmOptions[] = {
-    {'f', "force", Takes::Bool, nullptr, "Also when it is in use; processes of its pid namespace are killed", store<&KindArgs::force>}};
+    {'f', "force", Takes::Bool, nullptr, "Also when a container is made to use it; processes of its pid namespace are killed", store<&KindArgs::force>}};
 constexpr Option kPruneOptions[] = {{'f', "force", Takes::Bool, nullptr, "Do not ask", store<&KindArgs::force>}};
 
 bool confirmed() {

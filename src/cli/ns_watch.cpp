@@ -94,6 +94,8 @@ class Watch {
     for (const std::string& text : args_.filters) {
       size_t equals = text.find('=');
       if (equals == std::string::npos) return fail(ErrorKind::Invalid, format("invalid filter '{}'; write KEY=VALUE", escape_controls(text)));
+      if (text.starts_with("kind=") && !kernel::ns_kind_from_name(text.substr(equals + 1)))
+        return fail(ErrorKind::Invalid, format("invalid filter '{}': kinds are mnt, uts, ipc, net, pid, user, cgroup and time", escape_controls(text)));
       TRY(filter_.add(text.substr(0, equals), text.substr(equals + 1)));
     }
     json_ = args_.format == "json" || args_.format == "{{json .}}";
@@ -126,7 +128,9 @@ class Watch {
     log_.read([&](const engine::Event& event) {
       // The rest of them is seen in the processes.
       bool of_names = event.action == "pinned" || event.action == "unpinned" || event.action == "renamed" || event.action == "orphaned";
-      if (event.type == "namespace" && of_names) show(event);
+      // `ns create` is over before anybody could look, and its names end without a process.
+      bool of_a_name = (event.action == "created" || event.action == "died") && event.attributes.contains("name");
+      if (event.type == "namespace" && (of_names || of_a_name)) show(event);
       return true;
     });
     if (whole) return {};

@@ -1,5 +1,7 @@
 // What a question to `hull whois` may be about, by its form alone. Pure.
 #include <arpa/inet.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include <algorithm>
 
@@ -47,7 +49,13 @@ std::optional<Question> by_number(std::string_view text) {
 }
 
 std::optional<Question> by_path(std::string_view text) {
+  constexpr long kNsfsMagic = 0x6e736673;
   if (!text.starts_with('/')) return std::nullopt;
+  std::string path(text);
+  struct statfs fs;
+  struct stat status;
+  if (::statfs(path.c_str(), &fs) == 0 && fs.f_type == kNsfsMagic && ::stat(path.c_str(), &status) == 0)
+    return Question{any_of(FactKind::Inode), std::to_string(status.st_ino)};
   return Question{any_of(FactKind::CgroupPath, FactKind::Overlay, FactKind::UnixSocket), std::string(text)};
 }
 
@@ -104,7 +112,7 @@ bool answers(const Question& question, const Fact& fact) {
   if (fact.value == asked) return true;
   switch (fact.kind) {
     case FactKind::Port: return fact.value.starts_with(asked + "/");
-    case FactKind::Container: return asked.size() >= 12 && fact.value.starts_with(asked);
+    case FactKind::Container: return asked.size() >= 4 && fact.value.starts_with(asked);
     // What is beneath a directory belongs to whom it belongs; a cgroup may be given as its directory.
     case FactKind::Overlay: return asked.starts_with(fact.value + "/");
     case FactKind::CgroupPath: return asked.starts_with("/sys/fs/cgroup/") && fact.value.size() > 1 && asked.ends_with(fact.value);

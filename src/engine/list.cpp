@@ -75,6 +75,8 @@ bool matches(const Container& container, const std::string& key, const std::stri
   if (key == "since") return record.created > context.since_created;
   if (key == "sharing") {
     const std::string& name = context.sharing.at(value);
+    const auto& specs = record.config.namespaces;  // says so also while there is no container of that name
+    if (std::any_of(specs.begin(), specs.end(), [&](const NamespaceSpec& ns) { return ns.mode == NsMode::Container && ns.target == name; })) return true;
     return std::any_of(container.sharers.begin(), container.sharers.end(), [&](const auto& sharer) { return sharer.second == name; });
   }
   if (key == "network") return matches_network(record.config, value);
@@ -162,12 +164,17 @@ Result<Container> Engine::inspect(std::string_view container) const {
   return fail(ErrorKind::NotFound, format("No such container: {}", escape_controls(container)));
 }
 
+static std::string name_or_text(const Engine& engine, const std::string& container) {
+  auto found = engine.inspect(container);
+  return found ? found->record.name : container;
+}
+
 Result<std::vector<Container>> Engine::list(const ListOptions& options) const {
   TRY(check_filters(options));
   (void)clean_up_all();  // what could not be dealt with is listed as it stands
   FilterContext context;
   for (const auto& [key, value] : options.filters)
-    if (key == "sharing") context.sharing[value] = TRY(inspect(value)).record.name;
+    if (key == "sharing") context.sharing[value] = name_or_text(*this, value);
     else if (key == "before" || key == "since")
       (key == "before" ? context.before_created : context.since_created) = TRY(inspect(value)).record.created;
   std::vector<Container> found;

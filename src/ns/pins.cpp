@@ -144,6 +144,10 @@ Result<> check_pin_name(std::string_view name) {
   auto alphanumeric = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   bool good = !name.empty() && name.size() <= 64 && alphanumeric(name[0]);
   for (char c : name) good = good && (alphanumeric(c) || c == '_' || c == '.' || c == '-');
+  constexpr std::string_view kOtherMeaning[] = {"host", "none", "private", "container"};
+  bool number = std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
+  if (good && (number || std::find(std::begin(kOtherMeaning), std::end(kOtherMeaning), name) != std::end(kOtherMeaning)))
+    return fail(ErrorKind::Invalid, format("invalid namespace name \"{}\": {} where namespaces are named; choose another", name, number ? "a number is a PID or an inode" : "it has a meaning of its own"));
   if (good) return {};
   return fail(ErrorKind::Invalid, format("invalid namespace name \"{}\": at most 64 of [a-zA-Z0-9_.-], a letter or digit first", escape_controls(name)));
 }

@@ -40,7 +40,7 @@ TEST(Pins, ADamagedRecordIsSaidToBe) {
 
 TEST(Pins, NamesAreNeitherPathsNorTheStoresOwn) {
   for (const char* name : {"lab", "a", "9x_.-"}) EXPECT_TRUE(check_pin_name(name)) << name;
-  for (const char* name : {"", ".x", "@id", "=db", "a/b", "..", "-x", "a b", "a\n"}) EXPECT_FALSE(check_pin_name(name)) << name;
+  for (const char* name : {"", ".x", "@id", "=db", "a/b", "..", "-x", "a b", "a\n", "host", "none", "123"}) EXPECT_FALSE(check_pin_name(name)) << name;
   EXPECT_FALSE(check_pin_name(std::string(65, 'a')));
 }
 

@@ -5,6 +5,7 @@ import os
 import random
 import re
 import select
+import stat
 import subprocess
 
 from lib import isolate
@@ -192,3 +193,15 @@ def test_wrong_use_is_told_in_a_line():
     hull("map", "--interval=0").fails(1, "hull map: --interval 0: seconds from 1 to 86400 are accepted")
     hull("map", "-o", "/no/such/map.svg", "--format=svg").fails(1, "/no/such")
     hull("map", "x").fails(1)
+
+
+def test_output_goes_where_it_is_told_and_nothing_else_is_harmed():
+    device, link, target = scratch("full"), scratch("link"), scratch("target")
+    os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 7))
+    os.symlink(target, link)
+    hull("map", "--format=json", "-o", device).fails(1, "No space left on device")
+    check(stat.S_ISCHR(os.stat(device).st_mode), "the device is a device")
+    hull("map", "--format=json", "-o", link).ok()
+    check(os.path.islink(link), "the link is a link")
+    with open(target) as file:
+        json.load(file)

@@ -2,7 +2,7 @@
 import json
 import os
 
-from lib.hull import container, contains, equal, hull, inspect, lacks
+from lib.hull import binary, container, contains, equal, hull, inspect, lacks, sh
 
 SLEEP = ("busybox", "sleep", "600")
 KINDS = {"user", "cgroup", "ipc", "uts", "net", "pid", "mnt", "time"}
@@ -131,3 +131,8 @@ def test_formats_and_errors():
     hull("create", "--name=never", "--net=none", *SLEEP).ok()
     hull("ns", "diff", "never", os.getpid()).exits(2).one_line_error()
     hull("rm", "never").ok()
+
+
+def test_an_answer_that_cannot_be_written_is_trouble():
+    with container("--name=db", "--net=none", *SLEEP), container("--name=web", "--net=none", *SLEEP):
+        sh(f"{binary()} ns diff db web > /dev/full").exits(2).err_contains("No space left on device")

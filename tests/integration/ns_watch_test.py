@@ -94,3 +94,13 @@ def test_filters_and_wrong_use():
         equal({e["Actor"]["Attributes"]["kind"] for e in watching.events}, {"uts"})
     hull("ns", "watch", "--interval=1").fails(1, "hull ns watch: --interval 1: milliseconds from 10 to 3600000 are accepted")
     hull("ns", "watch", "--filter=colour=red").fails(1, "invalid filter 'colour'")
+    hull("ns", "watch", "--filter=kind=bogus").fails(1, "kinds are mnt, uts, ipc, net, pid, user, cgroup and time")
+
+
+def test_a_name_that_is_made_is_told_of():
+    with background(binary(), "ns", "watch", "--format=json", "--interval=50") as child:
+        watching = Watching(child)
+        hull("ns", "create", "net", "lab").ok()
+        hull("ns", "rm", "lab").ok()
+        eventually(lambda: watching.seen("", "0") or {"created", "unpinned"} <= {event["Action"] for event in watching.events
+                                                                              if event["Actor"]["Attributes"].get("name") == "lab"})

@@ -95,3 +95,18 @@ def test_named_volumes_of_names():
     os.makedirs(scratch("empty"), exist_ok=True)
     hull("run", "--rm", "--net=container:", "busybox", "true").exits(125)
     hull("run", "--rm", "--net=ns:relative", "busybox", "true").exits(125)
+
+
+def test_who_shares_is_told_although_the_target_is_gone():
+    with container("--name=web", "--net=container:later", "busybox", "sleep", "600"):
+        equal(hull("ps", "--filter=sharing=later", "--format={{.Names}}").ok().out, "web\n")
+        equal(hull("ps", "--filter=sharing=nobody", "--format={{.Names}}").ok().out, "")
+
+
+def test_words_that_cannot_be_right_are_refused():
+    for words, said in ((("--add-host=a:999.1.1.1",), 'invalid IP address in add-host: "999.1.1.1"'),
+                        (("--add-host=a:host-gateway",), "invalid IP address in add-host"),
+                        (("--name=self", "--net=container:self"), "container:self is the container itself")):
+        hull("run", *words, "busybox", "true").fails(125, said)
+    for name in ("host", "none", "123"):
+        hull("ns", "create", "net", name).fails(1, f'invalid namespace name "{name}"')

@@ -115,3 +115,10 @@ def test_bad_questions():
     hull("owns", "no-such-thing").fails(1, "no container, name or unit").one_line_error()
     hull("whois").exits(1)
     hull("whois", "pid:1", "--format", "{{.Owner}}").ok()
+
+
+def test_a_namespace_by_its_path_and_a_container_by_its_short_id():
+    with container("--name=db", "--net=none", "busybox", "sleep", "600"):
+        pid, identity = inspect("db", "{{.State.Pid}}"), inspect("db", "{{.Id}}")
+        for question in (f"/proc/{pid}/ns/net", "/run/netns/db", f"{hull_run()}/ns/@{identity}/net", identity[:12], identity[:6]):
+            contains(hull("whois", question).ok().out, "db")
