@@ -87,10 +87,12 @@ json::value row_of(const ns::Namespace& space, const OwnerLabels& labels, const 
 
 Result<std::string> ls_text(const LsArgs& args) {
   ns::ScanRequest request;
+  auto shown = request.kinds;
   if (!args.kind.empty()) {
     auto kind = kernel::ns_kind_from_name(args.kind);
     if (!kind) return fail(ErrorKind::Invalid, format("unknown namespace kind '{}'; use mnt, uts, ipc, net, pid, user, cgroup or time", args.kind));
-    request.kinds = ns::mask_of(*kind);
+    shown = ns::mask_of(*kind);
+    request.kinds = shown | ns::mask_of(kernel::NsKind::Mnt);  // by which containers are known
   }
   request.threads = request.descriptors = request.sockets = request.mounts = request.relations = true;
   request.every_process = request.facts = false;
@@ -103,7 +105,7 @@ Result<std::string> ls_text(const LsArgs& args) {
   labels.know(snapshot);
   std::vector<json::value> rows;
   for (const ns::Namespace& space : snapshot.namespaces)
-    if (auto sets = names.of(space); (request.kinds & ns::mask_of(space.kind)) != 0 && matches(args, sets)) rows.push_back(row_of(space, labels, sets));
+    if (auto sets = names.of(space); (shown & ns::mask_of(space.kind)) != 0 && matches(args, sets)) rows.push_back(row_of(space, labels, sets));
   ListFormat list{args.format, args.quiet, "Inode", "table {{.Kind}}\t{{.Inode}}\t{{.ID}}\t{{.Processes}}\t{{.PID}}\t{{.Parent}}\t{{.UserNs}}\t{{.Name}}\t{{.Owner}}"};
   return format_list(rows, kColumns, list);
 }

@@ -179,6 +179,9 @@ Result<> set_mounts(Maker& m) {
 Result<> apply_ns_entry(Maker& m, std::string_view entry) {
   size_t equals = entry.find('=');
   if (auto set = m.inputs.named.find(entry); set != m.inputs.named.end()) {
+    // Its root is a container's own (specs.cpp); a set of nothing else is of no use to one.
+    if (set->second == std::vector<NsKind>{NsKind::Mnt})
+      return invalid(format("--ns {}: keeps a mount namespace alone, and a container has its own; enter it with hull nsenter --mount={}", entry, entry));
     for (NsKind of : set->second)
       if (of != NsKind::Mnt) m.config.ns(of) = {NsMode::Named, std::string(entry), "ns:" + std::string(entry)};
     return {};

@@ -391,7 +391,9 @@ Error Launched::failure_of(const WireFailure& failure) {
     return Error(kind_of_errno(failure.errno_value), format("exec: \"{}\": {}", detail, why), failure.errno_value);
   }
   if (kind == StepKind::RunHook) return Error(ErrorKind::System, format("{}: {}", detail, call));
-  return Error::from_errno(failure.errno_value, call, detail).with_context(step_name(kind));
+  Error error = Error::from_errno(failure.errno_value, call, detail).with_context(step_name(kind));
+  if (kind == StepKind::SetUser && failure.errno_value == EINVAL) return std::move(error).with_remedy("the user namespace maps no such id; choose one that it maps, or map more");
+  return error;
 }
 
 Result<bool> Launched::take_message() {

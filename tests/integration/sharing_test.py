@@ -110,3 +110,20 @@ def test_words_that_cannot_be_right_are_refused():
         hull("run", *words, "busybox", "true").fails(125, said)
     for name in ("host", "none", "123"):
         hull("ns", "create", "net", name).fails(1, f'invalid namespace name "{name}"')
+
+
+def test_namespaces_of_one_kind_are_listed_with_the_same_owner():
+    with container("--name=db", "--net=none", "busybox", "sleep", "600"):
+        one = [line.split() for line in hull("ns", "ls", "-t", "net", "--format={{.Inode}} {{.Owner}}").ok().out.splitlines()]
+        inode = os.readlink(f"/proc/{inspect('db', '{{.State.Pid}}')}/ns/net")[5:-1]
+        equal([" ".join(words[1:]) for words in one if words[0] == inode], ["container db"])
+
+
+def test_a_set_that_keeps_a_mount_namespace_alone_is_of_no_use():
+    hull("ns", "create", "mnt", "lab6").ok()
+    hull("run", "--rm", "--ns=lab6", "busybox", "true").fails(125, "keeps a mount namespace alone")
+    hull("ns", "rm", "lab6").ok()
+
+
+def test_a_user_that_the_namespace_does_not_map():
+    hull("run", "--rm", "--net=none", "--userns=private", "--user=70000", "busybox", "true").fails(125, "maps no such id")
