@@ -1,8 +1,8 @@
 """hull run, exec, stop and rm of an image on kernels that lack facilities: the sets of oci_suite_test.py, refused to hull,
-its shim and the container alike. The image was unpacked before: unpacking keeps asking for what it needs."""
+its shim and the container alike."""
 import os
 
-from lib.hull import Failure, Terminal, busybox_rootfs, check, contains, equal, eventually, hull, hull_words, refusing, scratch
+from lib.hull import Failure, Terminal, busybox_rootfs, check, contains, equal, eventually, hull, hull_words, own_directory, refusing, scratch
 from lib.worker import load
 
 SETS = load(f"{os.path.dirname(os.path.abspath(__file__))}/oci_suite_test.py").SETS
@@ -46,6 +46,9 @@ def user_namespace(_):
 def life(_):
     hull("run", "-d", "--name", "first", "--net=none", "-m", "64m", "busybox", "sh", "-c", "trap 'exit 4' TERM; while :; do sleep 0.02; done").ok()
     try:
+        with open(f"/proc/{hull('inspect', '-f', '{{.State.Pid}}', 'first').ok().line}/cgroup") as groups:
+            outside = [line for line in groups if line.startswith(("0:", "memory")) and "/hull/" not in line]
+        equal(outside, [], "cgroups that it did not enter")
         hull("exec", "first", "sh", "-c", "hostname; exit 3").exits(3)
         with Terminal(*hull_words(), "exec", "-it", "first", "tty") as seen:
             seen.expect("/dev/pts/", timeout=10)
@@ -79,6 +82,13 @@ def suite(refused):
             wrong.append(f"{part.__name__}: {failure}")
     if wrong:
         raise Failure(f"without {refused}:\n    " + "\n    ".join(wrong))
+
+
+def test_an_image_is_unpacked():
+    """By hull-image, which shuts its readers in by the same calls; a kernel that refuses close_range leaks them nothing."""
+    for refused in ("openat2", "open_tree", "move_mount", "close_range", "all"):
+        with own_directory(refused), refusing(*SETS[refused]):
+            hull("run", "--rm", "--net=none", "busybox", "echo", refused).ok().out_is(refused + "\n")
 
 
 def test_what_was_noted_by_a_pidfd_is_not_taken_for_dead():
