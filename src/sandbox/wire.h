@@ -99,6 +99,41 @@ struct WireStep {
   uint64_t numbers[kStepNumbers];
 };
 
+// A text is preceded by its size.
+inline uint32_t size_of_text(const char* text) { return *reinterpret_cast<const uint32_t*>(text - sizeof(uint32_t)); }
+inline const char* first_text(const WireStep* step) { return reinterpret_cast<const char*>(step + 1) + sizeof(uint32_t); }
+inline const char* next_text(const char* text) { return text + ((size_of_text(text) + 4) & ~3u) + sizeof(uint32_t); }
+
+// Whether a step of at most `room` bytes holds its texts, each with its NUL.
+inline bool is_sound_step(const WireStep* step, uint64_t room) {
+  if (room < sizeof *step || step->size < sizeof *step || step->size > room || step->size % 8 != 0) return false;
+  if (step->kind >= static_cast<uint32_t>(StepKind::Count)) return false;
+  uint64_t left = step->size - sizeof *step;
+  const char* text = first_text(step);
+  for (uint32_t i = 0; i < step->text_count; ++i, text = next_text(text)) {
+    if (left < sizeof(uint32_t)) return false;
+    left -= sizeof(uint32_t);
+    uint64_t padded = (uint64_t{size_of_text(text)} + 4) & ~uint64_t{3};
+    if (padded > left || text[size_of_text(text)] != '\0') return false;
+    left -= padded;
+  }
+  return true;
+}
+
+// Whether `size` bytes, aligned to eight, are a plan that can be walked from the first step to the last text.
+inline bool is_sound_plan(const void* data, uint64_t size) {
+  auto* header = static_cast<const WireHeader*>(data);
+  if (size < sizeof *header || header->magic != kWireMagic || header->version != kWireVersion || header->size != size) return false;
+  const char* at = reinterpret_cast<const char*>(header + 1);
+  const char* end = static_cast<const char*>(data) + size;
+  for (uint32_t i = 0; i < header->step_count; ++i) {
+    auto* step = reinterpret_cast<const WireStep*>(at);
+    if (!is_sound_step(step, static_cast<uint64_t>(end - at))) return false;
+    at += step->size;
+  }
+  return at == end;
+}
+
 // What hull-init says of the step that failed. `detail` names the object (a path, an id).
 struct WireFailure {
   uint32_t step;

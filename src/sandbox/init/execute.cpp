@@ -151,7 +151,7 @@ int execute(const StepView& step) {
   if (pointers == nullptr) return fail("calloc", "arguments");
   char** environment = pointers + arguments_count + 1;
   const char* text = step.count() > 0 ? step.text(0) : nullptr;
-  for (uint32_t i = 0; i < step.count(); ++i, text = next_text(text))
+  for (uint32_t i = 0; i < step.count(); ++i, text = sandbox::next_text(text))
     (i < arguments_count ? pointers[i] : environment[i - arguments_count]) = const_cast<char*>(text);
   send_trace();
   if (strchr(pointers[0], '/') == nullptr && step.number(1) != 0) return exec_by_search(pointers, environment);

@@ -74,11 +74,8 @@ const sandbox::WireHeader* map_plan() {
   auto size = static_cast<size_t>(status.st_size);
   void* data = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, sandbox::kPlanFd, 0);
   if (data == MAP_FAILED) return nullptr;
-  auto* header = static_cast<const sandbox::WireHeader*>(data);
-  bool sound = size >= sizeof *header && header->magic == sandbox::kWireMagic &&
-               header->version == sandbox::kWireVersion && header->size == size;
   close(sandbox::kPlanFd);
-  return sound ? header : nullptr;
+  return sandbox::is_sound_plan(data, size) ? static_cast<const sandbox::WireHeader*>(data) : nullptr;
 }
 
 // By the system call: the C library keeps signals 32 and 33 to itself, and a parent may have left them ignored.
@@ -94,10 +91,6 @@ void reset_signals() {
 
 void run_step(const StepView& step, bool traced) {
   uint64_t begin = traced ? now_ns() : 0;
-  if (step.wire->kind >= static_cast<uint32_t>(StepKind::Count)) {
-    fail_as(EINVAL, "plan", "unknown step");
-    report(step.index);
-  }
   if (kSteps[step.wire->kind](step) != 0) report(step.index);
   if (traced && g_traced < kMaxTraced) g_trace[++g_traced] = {step.index, static_cast<uint32_t>(now_ns() - begin)};
 }
@@ -105,16 +98,14 @@ void run_step(const StepView& step, bool traced) {
 }  // namespace
 
 const char* StepView::text(uint32_t i) const {
-  const char* at = reinterpret_cast<const char*>(wire + 1) + sizeof(uint32_t);
-  for (; i > 0; --i) at = next_text(at);
+  static constexpr struct { uint32_t size; char text[4]; } kNone = {0, ""};
+  if (i >= wire->text_count) return kNone.text;
+  const char* at = sandbox::first_text(wire);
+  for (; i > 0; --i) at = sandbox::next_text(at);
   return at;
 }
 
-const char* next_text(const char* text) {
-  return text + ((*reinterpret_cast<const uint32_t*>(text - sizeof(uint32_t)) + 4) & ~3u) + sizeof(uint32_t);
-}
-
-uint32_t StepView::text_size(uint32_t i) const { return *reinterpret_cast<const uint32_t*>(text(i) - sizeof(uint32_t)); }
+uint32_t StepView::text_size(uint32_t i) const { return sandbox::size_of_text(text(i)); }
 
 int fail(const char* call, const char* object) { return fail_as(errno, call, object); }
 

@@ -23,9 +23,6 @@ struct StepView {
   uint64_t number(uint32_t i) const { return wire->numbers[i]; }
 };
 
-// The text that follows `text` in its step.
-const char* next_text(const char* text);
-
 // Notes errno with the call and its object for the report, and returns -1.
 int fail(const char* call, const char* object);
 int fail_as(int errno_value, const char* call, const char* object);
