@@ -83,7 +83,8 @@ TEST(DbusMessages, OfOtherMachinesAndOfAnySizeAreRefused) {
 }
 
 TEST(DbusReader, StopsAtItsEnd) {
-  DbusReader in(bytes({0xff, 0xff, 0xff, 0xff, 'a'}));
+  std::string endless = bytes({0xff, 0xff, 0xff, 0xff, 'a'});
+  DbusReader in(endless);
   EXPECT_EQ(in.text(), "");
   EXPECT_FALSE(in.ok());
   EXPECT_EQ(in.number<uint64_t>(), 0u);
