@@ -53,7 +53,8 @@ def test_bad_words_give_the_same_message_and_code():
 
 def test_a_users_view_is_the_same():
     # the second stands for the namespaces that the listing tool itself is in
-    with sleeper("-Urn", user=ORDINARY), background("sleep", "99.5", user=ORDINARY):
+    with sleeper("-Urn", user=ORDINARY), background("sleep", "99.5", user=ORDINARY) as other:
+        eventually(lambda: "sleep" in open(f"/proc/{other.pid}/comm").read(), what="the exec")
         compare_all("lsns", [[], ["-J"], ["-r", "-o", "NS,TYPE,NPROCS,PID,UID,PATH"], ["--output-all"]], user=ORDINARY, cwd="/", map_out=stable)
 
 

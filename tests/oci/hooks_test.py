@@ -4,7 +4,7 @@ import os
 import stat
 
 from lib.bundle import bundle, container, oci, quiet_oci, rootfs, run_bundle, state
-from lib.hull import check, contains, equal, eventually, namespace_of, scratch
+from lib.hull import check, contains, equal, eventually, log, namespace_of, scratch
 
 KINDS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
 
@@ -40,7 +40,13 @@ def noted():
 def run_all(runtime):
     path = bundle(hooks(**{kind: [note(kind), note(kind)] for kind in KINDS}), {"process": {"args": ["/bin/sh", "-c", "echo program >> /noted"]}})
     name = os.path.basename(path)
-    equal(quiet_oci("create", "-b", path, name, runtime=runtime)[0], 0)
+    code, said = quiet_oci("create", "-b", path, name, runtime=runtime)
+    if code != 0 and runtime != "hull":  # a peer that failed once on a busy machine is asked again
+        log(said)
+        noted()
+        quiet_oci("delete", "-f", name, runtime=runtime)
+        code, said = quiet_oci("create", "-b", path, name, runtime=runtime)
+    equal((code, said), (0, ""))
     created = noted()
     oci("start", name, runtime=runtime).ok()
     eventually(lambda: state(name, runtime)["status"] == "stopped")
