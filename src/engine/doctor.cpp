@@ -1,5 +1,6 @@
 #include "engine/doctor.h"
 
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -36,6 +37,18 @@ bool has_processes(const std::string& id) {
   return group && !(*group)->empty().value_or(false);
 }
 
+// A container's mounts are made in its own namespace: on the host there are none in these directories but the pins'.
+std::vector<std::string> leaked_mounts(const Layout& layout) {
+  std::vector<std::string> found;
+  std::string mounts = read_file("/proc/self/mountinfo").value_or("");
+  for (std::string_view line : split_lines(mounts)) {
+    auto fields = split_words(line);
+    std::string point = fields.size() > 4 ? unescape_octal(fields[4]) : "";
+    if (point == layout.mount_point() || point.starts_with(layout.root + "/snapshots/") || point.starts_with(layout.run_containers() + "/")) found.push_back(std::move(point));
+  }
+  return found;
+}
+
 class Examiner {
  public:
   explicit Examiner(const Engine& engine) : layout_{engine.root(), engine.run_directory()}, records_(layout_), store_(pin_store(layout_)) {}
@@ -54,6 +67,7 @@ class Examiner {
     examine_published();
     examine_snapshots();
     examine_cgroups();
+    for (const std::string& mount : leaked_mounts(layout_)) find("leaked-mount", mount, "a mount where hull makes none");
     return std::move(findings_);
   }
 
@@ -219,6 +233,7 @@ void repair_leftovers(const Layout& layout) {
   auto images = image::ImageStore::open(layout.root);
   for (const std::string& id : list_directory(layout.root + "/snapshots"))
     if (images && is_id(id) && !known.contains(id) && !has_processes(id)) (void)images->remove_snapshot(id);
+  for (const std::string& mount : leaked_mounts(layout)) ::umount2(mount.c_str(), MNT_DETACH);
   auto groups = kernel::discover_cgroups();
   if (!groups || host_cgroups() == nullptr) return;
   std::set<std::string> leaked;

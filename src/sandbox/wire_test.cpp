@@ -18,7 +18,7 @@ std::string some_plan() {
 }
 
 bool sound(const std::string& text) {
-  std::vector<uint64_t> aligned((text.size() + 7) / 8);
+  std::vector<uint64_t> aligned(text.size() / 8 + 1);
   std::memcpy(aligned.data(), text.data(), text.size());
   return is_sound_plan(aligned.data(), text.size());
 }

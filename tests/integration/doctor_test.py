@@ -71,6 +71,7 @@ def test_twelve_breaks_are_named_and_mended_and_no_pid_changes():
         broken("damaged-set", lambda: touch(f"{hull_run()}/ns/wreck/record.json", "{"))
         broken("dead-holder", lambda: (os.kill(json.load(open(f"{hull_run()}/ns/world/record.json"))["holder"]["pid"], signal.SIGKILL),
                                        eventually(lambda: "dead-holder" in kinds())))
+        broken("leaked-mount", lambda: isolate.mount("tmpfs", f"{hull_run()}/rootfs", "tmpfs"))
         broken("stale-name", lambda: os.symlink(GONE, f"{hull_root()}/names/ghost"))
         broken("nameless-record", lambda: os.mkdir(f"{hull_root()}/containers/{GONE}"))
         broken("nameless-record", lambda: touch(f"{hull_run()}/containers/{GONE}/intent"))
