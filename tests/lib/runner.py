@@ -58,10 +58,12 @@ class Worker:
         Worker.count += 1
         self.host = host
         name = f"hull-tests-{os.getpid()}-{Worker.count}"
-        self.cgroups = [] if host else isolate.make_cgroups(name)
-        if not host:  # the parent of all containers' groups stays, as /docker does: no test's leak
+        # The parent of all containers' groups stays, as /docker does: no test's leak, so it is there before the first.
+        self.cgroups = isolate.make_cgroups("hull" if host else name)
+        if not host:
             isolate.make_cgroups(f"{name}/hull")
-        self.child = subprocess.Popen([sys.executable, "-m", "lib.worker", "host" if host else "own", *self.cgroups],
+        world = ["host"] if host else ["own", *self.cgroups]
+        self.child = subprocess.Popen([sys.executable, "-m", "lib.worker", *world],
                                       cwd=TESTS, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
                                       start_new_session=True)
         if not self._answer(20).get("ready"):
