@@ -16,6 +16,7 @@
 #include "engine/names.h"
 #include "engine/sharing.h"
 #include "engine/state.h"
+#include "ns/holdup.h"
 #include "shim/protocol.h"
 
 namespace hull::engine {
@@ -70,6 +71,12 @@ Result<> signal_and_tell(const Layout& layout, const Found& found, int number) {
 Result<> kill_hard(const Layout& layout, const Found& found) {
   TRY(thaw(layout, found));
   return signal_and_tell(layout, found, SIGKILL);
+}
+
+Result<> await_killed(const Found& found) {
+  constexpr int64_t kPatienceMs = 10000;
+  if (wait_for_end(found.standing.pidfd, kPatienceMs)) return {};
+  return fail(ErrorKind::Conflict, format("container {} was killed and has not ended: {}", found.record.name, ns::what_holds_up(found.standing.state.pid)));
 }
 
 // Who ends a container cleans up after it: the shim is told so, and is waited for until it is gone. Without this it
@@ -130,7 +137,7 @@ Result<> Engine::stop(std::string_view container, std::optional<int64_t> timeout
   TRY(signal_and_tell(layout, found, number));
   if (!wait_for_end(found.standing.pidfd, seconds < 0 ? -1 : seconds * 1000)) {
     TRY(kill_hard(layout, found));
-    wait_for_end(found.standing.pidfd, -1);
+    TRY(await_killed(found));
   }
   shim.wait_until_gone();
   TRY(settle_now(layout, found));
@@ -164,8 +171,7 @@ Result<> Engine::kill(std::string_view container, std::string_view signal) const
   if (number != SIGKILL) return signal_and_tell(layout, found, number);
   TakeOver shim(layout, found);
   TRY(kill_hard(layout, found));
-  // As docker: after a kill the container is seen as ended.
-  wait_for_end(found.standing.pidfd, 10000);
+  TRY(await_killed(found));  // as docker: after a kill the container is seen as ended
   shim.wait_until_gone();
   return settle_now(layout, found);
 }
@@ -231,7 +237,7 @@ Result<> Engine::remove(std::string_view container, bool force, bool) const {
                          found.record.name, status_name(found.standing.state.status)));
     TakeOver shim(layout, found);
     TRY(kill_hard(layout, found));
-    wait_for_end(found.standing.pidfd, -1);
+    TRY(await_killed(found));
     shim.wait_until_gone();
   }
   auto lock = RecordLock::take(Records(layout).directory(found.place));

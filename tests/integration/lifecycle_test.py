@@ -1,7 +1,9 @@
 """create, start, stop, kill, pause, rename, rm, wait: a container's states and what survives between them."""
+import os
+import signal
 import time
 
-from lib.hull import check, container, contains, equal, eventually, hull, inspect
+from lib.hull import background, binary, check, container, contains, equal, eventually, hull, inspect
 
 SLEEP = ("--net=none", "busybox", "sleep", "600")
 
@@ -37,6 +39,18 @@ def test_stop_kills_after_the_time_out():
         check(0.9 < time.monotonic() - began < 4, "about one second")
         equal(inspect("stubborn", "{{.State.ExitCode}}"), "137")
         hull("stop", "stubborn").ok()
+
+
+def test_what_keeps_a_killed_container_is_named():
+    with container("--name=db", "busybox", "sleep", "600"), background(binary(), "exec", "db", "sleep", "601") as entered:
+        eventually(lambda: "sleep 601" in hull("exec", "db", "ps").ok().out)
+        os.kill(entered.pid, signal.SIGSTOP)
+        failed = hull("rm", "-f", "db").fails(1)
+        contains(failed.err, "container db was killed and has not ended: process ")
+        contains(failed.err, f"(sleep) has ended, and process {entered.pid} (hull), which started it, is stopped: kill -CONT {entered.pid}")
+        os.kill(entered.pid, signal.SIGCONT)
+        equal(entered.wait(), 137)
+        eventually(lambda: hull("inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", "db").ok().out == "exited 137\n")
 
 
 def test_stop_signal_of_the_container_is_used():
