@@ -64,7 +64,10 @@ def sweep(words, patch=None, prepare=lambda path: None):
 def sweep_with(once, argv, directory):
     first, wrong = once(0)
     check(first[0] == "reached" and not wrong, f"without a kill the command must end: {first} {wrong}")
-    total, kills = int(first[1]), 0
+    # A command that waits for an end makes as many calls as it has to: what each run reaches is what the shortest one makes.
+    others = [once(0)[0] for _ in range(2)]
+    check(all(answer[0] == "reached" for answer in others), f"without a kill the command must end: {others}")
+    total, kills = min(int(answer[1]) for answer in [first, *others]), 0
     log(f"{total} changing system calls in hull oci {' '.join(argv)}")
     before = ledger.snapshot(ISOLATED, (directory,))
     for step in sample(total):
@@ -77,7 +80,7 @@ def sweep_with(once, argv, directory):
             wrong.append(f"step {step} {answer[:4]}: {left[:4]}")
         if len(wrong) >= 5:
             break
-    check(2 * kills > len(sample(total)) or wrong, f"only {kills} of {len(sample(total))} kills hit")
+    check(kills > 0.7 * len(sample(total)) or wrong, f"only {kills} of {len(sample(total))} kills hit")
     check(not wrong, "left behind after a kill:\n    " + "\n    ".join(wrong))
 
 
