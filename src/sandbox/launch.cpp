@@ -1,9 +1,11 @@
 // The parent's side of a launch. Who makes whom (each arrow one clone that shares our memory until exec):
 //
-//   hull ──> future hull-shim ──> [middle: enters namespaces, gone at once] ──> hull-init ──> the program
-//            (io.parent only)      (only if something is joined; CLONE_PARENT)
+//   hull ──> future hull-shim ──> [middle: enters namespaces, becomes hull-init] ──> hull-init ──> the program
+//            (io.parent only)      (only if something is joined; gone at once)
 //
-// Joining happens in the middle process, so that neither hull nor the shim ever changes namespace.
+// Joining happens in the middle process, so that neither hull nor the shim ever changes namespace. It is hull-init that
+// makes the process which others in a pid namespace may see: its program is a sealed memory file, where hull's own,
+// reached through /proc/PID/exe by one who may trace, could be written (SECURITY A1, A2).
 #include "sandbox/launch.h"
 
 #include <fcntl.h>
@@ -19,6 +21,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include "base/text.h"
@@ -38,7 +41,7 @@ struct Launch {
   const LaunchPlan& plan;
   const LaunchIo& io;
   Fd image, plan_file, control, peer, null;
-  struct Joined { kernel::NsKind kind; Fd fd; std::string path; };
+  struct Joined { kernel::NsKind kind; Fd fd; std::string path; bool done = false; };
   std::vector<Joined> joined;  // as plan.joins, or of the target
   std::vector<Fd> mapped;      // as plan.mapped_binds
   Fd time_ns;                  // a time namespace to be entered by hull-init
@@ -111,8 +114,8 @@ bool maps_as_user(const LaunchPlan& plan) {
   return kernel::is_unprivileged() && (plan.new_namespaces & CLONE_NEWUSER) != 0;
 }
 
-int init_body(void* context) {
-  auto& launch = *static_cast<Launch*>(context);
+// Comes back only on failure, with launch.error set.
+int become_init(Launch& launch) {
   auto stream = [&](int fd) { return fd >= 0 ? fd : launch.null.get(); };
   std::vector<std::pair<int, int>> moves = {
       {stream(launch.io.stdin_fd), 0},   {stream(launch.io.stdout_fd), 1}, {stream(launch.io.stderr_fd), 2},
@@ -141,8 +144,10 @@ int init_body(void* context) {
   return 1;
 }
 
-Result<> clone_init(Launch& launch, uint64_t extra_flags) {
-  kernel::CloneRequest request{launch.plan.new_namespaces | extra_flags, launch.io.cgroup_fd, true};
+int init_body(void* context) { return become_init(*static_cast<Launch*>(context)); }
+
+Result<> clone_init(Launch& launch) {
+  kernel::CloneRequest request{launch.plan.new_namespaces, launch.io.cgroup_fd, true};
   auto cloned = kernel::clone_sharing_memory(request, init_body, &launch);
   if (!cloned) return fail(std::move(cloned).error().with_context("make the container's process"));
   launch.pid = cloned->pid;
@@ -155,20 +160,20 @@ Result<> clone_init(Launch& launch, uint64_t extra_flags) {
 
 // From outside what lets us in from there; then the user namespace, and from inside it what only it gives us the right to
 // (preflight.h tells beforehand whether that is all).
-Result<> join_in_order(Launch& launch) {
-  auto join = [&](Launch::Joined& joined) -> Result<> {
-    TRY_CONTEXT(kernel::join_ns(joined.fd, joined.kind), "join " + joined.path);
-    joined.fd.reset();
+Result<> join_in_order(std::vector<Launch::Joined>& joined) {
+  auto join = [&](Launch::Joined& one) -> Result<> {
+    TRY_CONTEXT(kernel::join_ns(one.fd, one.kind), "join " + one.path);
+    one.done = true;
     return {};
   };
-  for (auto& joined : launch.joined) {
-    if (!joined.fd || joined.kind == kernel::NsKind::User) continue;
-    if (auto done = join(joined); !done && done.error().errno_value() != EPERM) return done;
+  for (auto& one : joined) {
+    if (!one.fd || one.kind == kernel::NsKind::User) continue;
+    if (auto done = join(one); !done && done.error().errno_value() != EPERM) return done;
   }
-  for (auto& joined : launch.joined)
-    if (joined.fd && joined.kind == kernel::NsKind::User) TRY(join(joined));
-  for (auto& joined : launch.joined)
-    if (joined.fd) TRY(join(joined));
+  for (auto& one : joined)
+    if (one.fd && one.kind == kernel::NsKind::User) TRY(join(one));
+  for (auto& one : joined)
+    if (one.fd && !one.done) TRY(join(one));
   return {};
 }
 
@@ -181,11 +186,12 @@ Result<Fd> open_ns_of_target(const Launch& launch, kernel::NsKind kind) {
 }
 
 // KERNEL: setns(2) takes no pidfd before 5.8 (EINVAL), and no directory of /proc.
-Result<> open_each_of_target(Launch& launch, uint64_t kinds) {
+Result<> enter_each_of_target(const Launch& launch, uint64_t kinds) {
+  std::vector<Launch::Joined> opened;
   for (const kernel::NsInfo& info : kernel::kNamespaces)
     if ((kinds & info.clone_flag) != 0)
-      launch.joined.push_back({info.kind, TRY(open_ns_of_target(launch, info.kind)), format("the container's {} namespace", info.name)});
-  return {};
+      opened.push_back({info.kind, TRY(open_ns_of_target(launch, info.kind)), format("the container's {} namespace", info.name)});
+  return join_in_order(opened);
 }
 
 Result<> enter_namespaces(Launch& launch) {
@@ -193,18 +199,19 @@ Result<> enter_namespaces(Launch& launch) {
     auto kinds = static_cast<int>(launch.plan.join_target & ~static_cast<uint64_t>(CLONE_NEWTIME));
     if (::setns(launch.io.target_pidfd, kinds) != 0) {
       if (errno != EINVAL) return fail_errno("setns", "the container's namespaces");
-      TRY(open_each_of_target(launch, static_cast<uint64_t>(kinds)));
+      TRY(enter_each_of_target(launch, static_cast<uint64_t>(kinds)));
     }
   }
-  return join_in_order(launch);
+  return join_in_order(launch.joined);
 }
 
 int middle_body(void* context) {
   auto& launch = *static_cast<Launch*>(context);
-  Result<> done = enter_namespaces(launch);
-  if (done) done = clone_init(launch, CLONE_PARENT);
-  if (!done) launch.error = std::move(done).error();
-  return done ? 0 : 1;
+  if (Result<> done = enter_namespaces(launch); !done) {
+    launch.error = std::move(done).error();
+    return 1;
+  }
+  return become_init(launch);
 }
 
 Result<> reap(pid_t pid) {
@@ -213,11 +220,22 @@ Result<> reap(pid_t pid) {
   return {};
 }
 
+Result<pid_t> inner_pid(const Launch& launch) {
+  int32_t pid = 0;
+  if (::pread(launch.plan_file.get(), &pid, sizeof pid, offsetof(WireHeader, inner_pid)) != sizeof pid) return fail_errno("pread", "plan");
+  if (pid > 0) return pid;
+  errno = -pid;
+  if (pid < 0) return fail(Error::from_errno("clone", "").with_context("make the container's process"));
+  return fail(ErrorKind::System, "make the container's process: who was to make it was killed");
+}
+
 Result<> start_init(Launch& launch) {
-  if (launch.plan.joins.empty() && launch.plan.join_target == 0) return clone_init(launch, 0);
-  auto middle = TRY(kernel::clone_sharing_memory({CLONE_FILES, -1, false}, middle_body, &launch));
+  if (!launch.plan.joins_anything()) return clone_init(launch);
+  auto middle = TRY(kernel::clone_sharing_memory({0, launch.io.cgroup_fd, false}, middle_body, &launch));
   TRY(reap(middle.pid));
   if (launch.error) return fail(*launch.error);
+  launch.pid = TRY(inner_pid(launch));
+  launch.pidfd = TRY(kernel::open_pidfd(launch.pid));  // ours and not reaped: the number is its own
   return {};
 }
 

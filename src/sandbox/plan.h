@@ -51,6 +51,8 @@ struct LaunchPlan {
   bool reaper = false;
   std::vector<MappedBind> mapped_binds;  // each becomes a passed descriptor
   std::vector<Step> steps;
+
+  bool joins_anything() const { return !joins.empty() || join_target != 0; }
 };
 
 // The engine's root file system: an overlay made inside the new mount namespace (nothing to unmount on the host).

@@ -82,7 +82,7 @@ enum class StepKind : uint32_t {
 };
 
 constexpr uint32_t kWireMagic = 0x4e4c5548;  // "HULN"
-constexpr uint32_t kWireVersion = 1;
+constexpr uint32_t kWireVersion = 2;
 constexpr uint32_t kStepNumbers = 6;
 constexpr int kControlFd = 3;
 constexpr int kPlanFd = 4;
@@ -91,6 +91,9 @@ constexpr int kFirstPassedFd = 6;
 
 struct WireHeader {
   uint32_t magic, version, step_count, size;  // size: of the whole plan
+  uint64_t inner_flags;  // CLONE_NEW* of the process below
+  uint32_t forks;        // 1: the steps are run by a process made first, with hull for its parent; a pid namespace has then been joined
+  int32_t inner_pid;     // written into the plan's file by who made that process: its pid as hull sees it, or -errno
 };
 
 struct WireStep {

@@ -3,6 +3,7 @@
 // says which step failed, with errno and object, over the control socket and exits 1. It needs no /proc, no heap to
 // speak of, no library but libc.
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -74,7 +75,6 @@ const sandbox::WireHeader* map_plan() {
   auto size = static_cast<size_t>(status.st_size);
   void* data = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, sandbox::kPlanFd, 0);
   if (data == MAP_FAILED) return nullptr;
-  close(sandbox::kPlanFd);
   return sandbox::is_sound_plan(data, size) ? static_cast<const sandbox::WireHeader*>(data) : nullptr;
 }
 
@@ -122,6 +122,17 @@ void send_trace() {
   send(g_state.control, g_trace, (g_traced + 1) * sizeof *g_trace, MSG_NOSIGNAL);
 }
 
+// hull has entered a pid namespace as us: who runs the steps must be born there, and hull be its parent. Signals are
+// blocked and we are not dumpable, and so is the child from its first moment.
+static void fork_inside(const sandbox::WireHeader* header) {
+  unsigned long flags = header->inner_flags | CLONE_PARENT | SIGCHLD;
+  auto pid = static_cast<int32_t>(syscall(SYS_clone, flags, nullptr, nullptr, nullptr, 0ul));
+  if (pid == 0) return;
+  if (pid < 0) pid = -errno;
+  bool told = pwrite(sandbox::kPlanFd, &pid, sizeof pid, offsetof(sandbox::WireHeader, inner_pid)) == sizeof pid;
+  _exit(told ? 0 : 1);
+}
+
 static bool waits_for_maps(const char* at, uint32_t steps) {
   for (uint32_t i = 0; i < steps; ++i) {
     auto* wire = reinterpret_cast<const WireStep*>(at);
@@ -145,6 +156,9 @@ static void open_all_sources(const sandbox::WireHeader* header, const char* firs
     fail_as(EINVAL, "plan", "not readable");
     report(0);
   }
+  if (header->forks != 0) fork_inside(header);
+  close(sandbox::kPlanFd);
+  reset_signals();
   const char *first = reinterpret_cast<const char*>(header + 1), *at = first;
   bool maps = waits_for_maps(first, header->step_count);
   if (!maps) open_all_sources(header, first);
@@ -166,9 +180,8 @@ int main(int count, char**) {
   // where nobody else is, and WaitMaps follows.
   hull::init::g_state.dumpable = count >= 2;
   if (!hull::init::g_state.dumpable) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  hull::init::reset_signals();
   umask(0);
   for (int fd = hull::sandbox::kControlFd; fd <= hull::sandbox::kConsoleFd; ++fd)
-    if (fd != hull::sandbox::kPlanFd) fcntl(fd, F_SETFD, FD_CLOEXEC);  // map_plan() closes it
+    if (fd != hull::sandbox::kPlanFd) fcntl(fd, F_SETFD, FD_CLOEXEC);  // run_plan() closes it
   hull::init::run_plan();
 }
