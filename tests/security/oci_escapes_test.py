@@ -4,13 +4,14 @@ same attack is run on them, and the log says whether it succeeds there: a replay
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
 import threading
 
 from lib.bundle import CAPS, bundle, command, container, oci, quiet_oci, rootfs
-from lib.hull import Terminal, binary, check, compiled, contains, environment, equal, lacks, log, scratch
+from lib.hull import Terminal, binary, check, compiled, contains, environment, equal, eventually, lacks, log, scratch
 
 SECRET = "the host's secret"
 
@@ -314,3 +315,43 @@ def test_a_swapper_races_the_mounts():
 
 for _name in [name for name in list(globals()) if name.startswith("test_")]:
     globals()[_name].timeout = 120
+
+
+def watch_who_enters(runtime, *capabilities):
+    """What `escape trace` inside a container tells of 60 processes that the runtime sends in."""
+    shutil.copy(compiled("security/escape.c", "-static"), f"{rootfs()}/bin/escape")
+    caps = {kind: [*CAPS, *capabilities] for kind in ("bounding", "effective", "permitted")}
+    path = f"{rootfs()}/seen"
+
+    def seen():
+        with open(path) as file:
+            return file.read()
+    with container({"process": {"capabilities": caps, "args": ["/bin/sh", "-c", "escape trace >/seen; sleep 100"]}}, runtime=runtime) as name:
+        eventually(lambda: os.path.exists(path) and "watching" in seen())
+        for _ in range(60):
+            oci("exec", name, "/bin/true", runtime=runtime)
+        oci("exec", name, "/bin/touch", "/tmp/end", runtime=runtime)
+        eventually(lambda: "met " in seen())
+    lines = seen().splitlines()[1:]
+    os.unlink(f"{rootfs()}/tmp/end")
+    os.unlink(path)
+    log(f"{runtime} with {capabilities}: {lines[-1]}")
+    met = int(lines[-1].split()[1].rstrip(","))
+    check(met > 20 or runtime != "hull", f"the attack met too few: {lines[-1]}")
+    return lines[:-1]
+
+
+def test_who_enters_shows_nothing_and_is_not_traced():
+    """CVE-2016-9962: a process inside takes from the one that enters what that brought along."""
+    for runtime in peers():
+        watch_who_enters(runtime)
+    equal(watch_who_enters("hull"), [], "what hull shows")
+
+
+def test_whoever_may_trace_everything_still_finds_nothing_of_the_host_s_files():
+    """With CAP_SYS_PTRACE nothing hides a process of the same user namespace; what enters is then no program on disk, and
+    holds open nothing by which files of the host could be reached. (runc is traced just so, and at times waits for ever.)"""
+    lines = watch_who_enters("hull", "CAP_SYS_PTRACE")
+    check(any(line.startswith("sees exe") for line in lines), "the attack saw nothing: it proves nothing")
+    harmless = re.compile(r"sees (exe /memfd:hull-init .deleted.|(cwd|root) /|fd/\d+ (/dev/null|(pipe|socket):.*|/memfd:hull-.* .deleted.|/sys/fs/cgroup/.*/tasks|/.*/log\d*))$|traces it$")
+    equal([line for line in lines if not harmless.match(line)], [], "what hull shows")
