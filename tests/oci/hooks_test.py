@@ -40,19 +40,17 @@ def noted():
 def run_all(runtime):
     path = bundle(hooks(**{kind: [note(kind), note(kind)] for kind in KINDS}), {"process": {"args": ["/bin/sh", "-c", "echo program >> /noted"]}})
     name = os.path.basename(path)
-    code, said = quiet_oci("create", "-b", path, name, runtime=runtime)
-    if code != 0 and runtime != "hull":  # a peer that failed once on a busy machine is asked again
-        log(said)
-        noted()
-        quiet_oci("delete", "-f", name, runtime=runtime)
-        code, said = quiet_oci("create", "-b", path, name, runtime=runtime)
-    equal((code, said), (0, ""))
-    created = noted()
-    oci("start", name, runtime=runtime).ok()
-    eventually(lambda: state(name, runtime)["status"] == "stopped")
-    started = noted()
-    oci("delete", name, runtime=runtime).ok()
-    return created, started, noted()
+    try:
+        equal(quiet_oci("create", "-b", path, name, runtime=runtime), (0, ""))
+        created = noted()
+        oci("start", name, runtime=runtime).ok()
+        eventually(lambda: state(name, runtime)["status"] == "stopped")
+        started = noted()
+        oci("delete", name, runtime=runtime).ok()
+        return created, started, noted()
+    finally:
+        if runtime != "hull":  # one that failed on the way leaves no group behind
+            quiet_oci("delete", "-f", name, runtime=runtime)
 
 
 def test_hooks_run_in_order_and_at_their_time():
@@ -65,7 +63,17 @@ def test_hooks_run_in_order_and_at_their_time():
 
 def test_crun_runs_them_at_the_same_time():
     """runc 1.1 runs poststart during create: docs/oci-differences.md."""
-    equal([sorted(part) for part in run_all("crun")], [sorted(part) for part in run_all("hull")])
+    ours = [sorted(part) for part in run_all("hull")]
+    for _ in range(3):  # on a busy machine crun 1.8 now and then says "stopped" of a program that has yet to run
+        try:
+            theirs = [sorted(part) for part in run_all("crun")]
+        except AssertionError as error:
+            theirs = str(error)
+        if theirs == ours:
+            return
+        log(f"crun: {theirs}")
+        noted()
+    equal(theirs, ours, "crun, asked three times")
 
 
 def test_the_state_is_on_standard_input():
