@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/text.h"
+
 namespace hull {
 
 ErrorKind kind_of_errno(int errno_value) {
@@ -24,6 +26,9 @@ std::string errno_text(int errno_value) {
   return text != nullptr ? text : "error " + std::to_string(errno_value);
 }
 
+Error::Error(ErrorKind kind, const std::string& text, int errno_value)
+    : kind_(kind), errno_(errno_value), text_(escape_controls(text)) {}
+
 Error Error::from_errno(std::string_view call, std::string_view object) {
   return from_errno(errno, call, object);
 }
@@ -32,16 +37,16 @@ Error Error::from_errno(int errno_value, std::string_view call, std::string_view
   std::string text(call);
   if (!object.empty()) text.append(" ").append(object);
   text.append(": ").append(errno_text(errno_value));
-  return Error(kind_of_errno(errno_value), std::move(text), errno_value);
+  return Error(kind_of_errno(errno_value), text, errno_value);
 }
 
 Error&& Error::with_context(std::string_view doing) && {
-  text_.insert(0, std::string(doing) + ": ");
+  text_.insert(0, escape_controls(doing) + ": ");
   return std::move(*this);
 }
 
 Error&& Error::with_remedy(std::string_view remedy) && {
-  text_.append("; ").append(remedy);
+  text_.append("; ").append(escape_controls(remedy));
   return std::move(*this);
 }
 

@@ -22,8 +22,8 @@ enum class ErrorKind {
 
 class [[nodiscard]] Error {
  public:
-  Error(ErrorKind kind, std::string text, int errno_value = 0)
-      : kind_(kind), errno_(errno_value), text_(std::move(text)) {}
+  // One line: control characters that a foreign name brought along are escaped (escape_controls).
+  Error(ErrorKind kind, const std::string& text, int errno_value = 0);
 
   // From the current errno: "call object: strerror"; the kind follows from errno (ENOENT is NotFound, …).
   static Error from_errno(std::string_view call, std::string_view object);

@@ -57,6 +57,14 @@ static int leaked(void) {
   return 0;
 }
 
+/* The same by the console's own call (CVE-2023-28100): paste what is selected. */
+static int paste_for_the_operator(void) {
+  char paste = 3;
+  for (int fd = 0; fd < 3; fd++)
+    if (ioctl(fd, TIOCLINUX, &paste) == 0 || errno != EPERM) return printf("escaped by TIOCLINUX: %s\n", strerror(errno)), 0;
+  return held("TIOCLINUX");
+}
+
 /* Where a link of /proc/PID leads, if it tells. */
 static const char *leads(const char *pid, const char *link) {
   static char target[256];
@@ -125,6 +133,7 @@ int main(int argc, char **argv) {
   if (strcmp(way, "chroot") == 0) return twice_chroot(path);
   if (strcmp(way, "handle") == 0) return by_handle(path);
   if (strcmp(way, "tiocsti") == 0) return type_for_the_operator();
+  if (strcmp(way, "tioclinux") == 0) return paste_for_the_operator();
   if (strcmp(way, "trace") == 0) return trace_who_enters();
   if (strcmp(way, "descriptors") == 0) return leaked();
   return 2;

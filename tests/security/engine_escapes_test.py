@@ -1,0 +1,297 @@
+"""Known ways out of a container, or at who runs it, replayed on the engine: hostile images, hostile processes inside and
+hostile options."""
+import contextlib
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import time
+
+from lib.hull import (Terminal, binary, busybox_rootfs, check, compiled, environment, equal, eventually, hull, hull_words, inspect, lacks, log,
+                      need, run, sanitized, scratch, sh, start_container)
+
+SECRET = "the host's secret"
+
+
+def host_file(text=SECRET):
+    path = scratch("host-file")
+    with open(path, "w") as file:
+        file.write(text)
+    return path
+
+
+@contextlib.contextmanager
+def detached(*argv):
+    name = start_container("--net=none", *argv)
+    try:
+        yield name
+    finally:
+        hull("rm", "-f", name).ok()
+
+
+# ---- programs and libraries of the image (CVE-2014-9357, CVE-2019-14271, CVE-2022-1227)
+
+TROJANS = ("xz", "unpigz", "gzip", "zstd", "bzip2", "tar", "ps", "top", "nsenter", "unshare", "mount", "umount", "ip", "nft", "iptables",
+           "modprobe", "newuidmap", "newgidmap", "sh", "bash", "cat", "ls")
+
+
+def hostile_image():
+    """A root where every program that an engine might run, and every library it might load, is the image's."""
+    root = busybox_rootfs(scratch("hostile"))
+    trojan = f"{root}/bin/busybox-trojan"
+    shutil.copy(compiled("security/escape.c", "-static"), trojan)
+    for folder in ("bin", "sbin", "usr/bin", "usr/sbin", "usr/local/bin", "lib", "lib64", "usr/lib/gconv", "usr/share/locale"):
+        os.makedirs(f"{root}/{folder}", exist_ok=True)
+        for name in TROJANS:
+            if "bin" in folder:
+                shutil.rmtree(f"{root}/{folder}/{name}", ignore_errors=True)
+                if os.path.lexists(f"{root}/{folder}/{name}"):
+                    os.unlink(f"{root}/{folder}/{name}")
+                os.link(trojan, f"{root}/{folder}/{name}")
+    for library in ("libnss_files.so.2", "libnss_dns.so.2", "libc.so.6", "libz.so.1", "libpam.so.0"):
+        for folder in ("lib", "lib64"):
+            shutil.copy(trojan, f"{root}/{folder}/{library}")
+    for path, text in (("etc/nsswitch.conf", "passwd: evil\nhosts: evil\n"), ("etc/ld.so.preload", "/lib/libz.so.1\n"), ("etc/ld.so.conf", "/lib\n")):
+        with open(f"{root}/{path}", "w") as file:
+            file.write(text)
+    return root
+
+
+def test_nothing_of_the_image_runs_but_the_command():
+    need("strace")
+    root = hostile_image()
+    name = start_container("--net=none", f"--rootfs={root}", "--name=hostile", "/bin/busybox", "sleep", "1000")
+    trace = scratch("trace")
+    commands = (("ps",), ("inspect", name), ("logs", name), ("exec", name, "/bin/busybox", "true"), ("ns", "show", name), ("ns", "ls"),
+                ("ns", "diff", name, "self"), ("map",), ("whois", name), ("owns", name), ("run", "--rm", "--net=none", f"--rootfs={root}", "/bin/busybox", "true"),
+                ("stop", "-t", "0", name), ("rm", "-f", name))
+    try:
+        for number, words in enumerate(commands):
+            run("strace", "-f", "-qq", "-e", "trace=execve,execveat,open,openat,openat2", "-o", f"{trace}{number}", binary(), *words)
+    finally:
+        hull("rm", "-f", name)
+    executed = []
+    for number, words in enumerate(commands):
+        with open(f"{trace}{number}") as lines:
+            for line in lines:
+                if "exec" in line and " resumed>" not in line and " = -1" not in line:
+                    executed.append(line.split(maxsplit=1)[1].strip())
+                check(".so" not in line or sanitized(), f"hull {words[0]} loads a library: {line}")  # sanitizers bring some of the host's
+    check(executed, "no exec was seen: the trace is of no use")
+    strange = [line for line in executed if not any(word in line for word in ('hull", ', "hull-init", "hull-shim", '"/bin/busybox", ["/bin/busybox"', binary()))]
+    equal(strange, [], "programs that were run")
+
+
+# ---- /dev/console and the terminal (CVE-2025-52565, CVE-2017-5226, CVE-2023-28100)
+
+def test_dev_console_is_a_link_to_the_host():
+    target = scratch("made-by-the-link")
+    victim = host_file()
+    for kind in ("image", "volume"):
+        for number, link in enumerate((target, victim, "/proc/sys/kernel/core_pattern", "/dev/pts/0", "pts/../../../../../../../.." + victim)):
+            root = busybox_rootfs(scratch(f"console-{kind}-{number}"))
+            where = f"{root}/dev" if kind == "image" else scratch(f"dev-{number}")
+            os.makedirs(f"{where}/pts", exist_ok=True)
+            os.symlink(link, f"{where}/console")
+            os.symlink("/proc/sys/kernel/core_pattern", f"{where}/pts/0")
+            options = [] if kind == "image" else ["-v", f"{where}:/dev"]
+            script = "stat -c '%F' /dev/console; tty; echo pushed > /dev/console; echo end"
+            with Terminal(*hull_words(), "run", "--rm", "-t", "--net=none", *options, f"--rootfs={root}", "/bin/sh", "-c", script, env=environment()) as terminal:
+                terminal.wait(20)
+            check(not os.path.exists(target), f"{kind}: {link}: a file of the host was made")
+            equal(open(victim).read(), SECRET, f"{kind}: {link}: the host's file")
+            lacks(open("/proc/sys/kernel/core_pattern").read(), "pushed")
+
+
+def test_no_terminal_call_types_for_the_operator():
+    """With -t, with -i alone, plain, and by exec: the call is refused on whatever is a terminal there."""
+    program = compiled("security/escape.c", "-static")
+    mount = ("-v", f"{program}:/escape:ro")
+    with detached(*mount, "busybox", "sleep", "100") as name:
+        for way in ("tiocsti", "tioclinux"):
+            for words in (("run", "--rm", "-it", "--net=none", *mount, "busybox"), ("run", "--rm", "-i", "--net=none", *mount, "busybox"),
+                          ("run", "--rm", "--net=none", *mount, "busybox"), ("exec", "-it", name), ("exec", "-i", name), ("exec", name)):
+                with Terminal(*hull_words(), *words, "/escape", way, env=environment()) as terminal:
+                    terminal.expect(f"held {way.upper()}")
+                    equal(terminal.wait(), 0)
+                    lacks(terminal.seen, "typed")
+
+
+# ---- what is written into files of lines (CVE-2022-4318, CVE-2026-23953)
+
+HOSTILE_WORDS = ("a\nroot2:x:0:0::/:/bin/sh", "a\rb", "a:b:0:0", "\n", "x\ny\n", "127.0.0.1 evil\n10.0.0.1 registry", "../../etc/passwd", "a\tb", "\x01", "\x7f")
+
+
+def test_words_with_line_ends_make_no_lines():
+    before = open("/etc/passwd").read()
+    for word in HOSTILE_WORDS:
+        for option in (f"--hostname={word}", f"--user={word}", f"--domainname={word}", f"--add-host={word}:1.2.3.4", f"--add-host=a:{word}", f"--dns={word}",
+                       f"--dns-search={word}", f"--name={word}", f"--workdir={word}"):
+            result = hull("run", "--rm", "--net=none", option, "busybox", "sh", "-c", "cat /etc/hosts /etc/hostname /etc/resolv.conf /etc/passwd; pwd")
+            if result.code != 0:
+                check(result.code in (125, 126, 127), f"{option!r}: {result}")
+                result.one_line_error()
+                continue
+            plain = hull("run", "--rm", "--net=none", "busybox", "sh", "-c", "cat /etc/hosts /etc/hostname /etc/resolv.conf /etc/passwd; pwd").ok()
+            more = len(result.out.splitlines()) - len(plain.out.splitlines())
+            check(more <= 1, f"{option!r} made {more} lines more:\n{result.out}")
+        for option in (f"--env=HOME={word}", f"--env=A={word}", f"--label=l={word}"):
+            with detached(option, "busybox", "sleep", "100") as name:
+                seen = hull("exec", name, "cat", "/etc/passwd", "/etc/hosts").ok().out
+                lacks(seen, "evil")
+                lacks(seen, "root2")
+                equal(len(hull("ps", "--format", "{{.ID}}").ok().out.splitlines()), 1, f"{option!r}: lines of ps")
+    equal(open("/etc/passwd").read(), before, "the host's users")
+
+
+# ---- /etc/passwd of the image (CVE-2026-47262, CVE-2024-9676, CVE-2025-4437, CVE-2022-4122)
+
+def lines_of(count):
+    return lambda path: sh(f"yes 'u:x:1:1::/:/bin/sh' | head -n {count} > {path}").ok()
+
+
+def sparse(path):
+    with open(path, "w") as file:
+        file.truncate(4 << 30)
+
+
+def one_line(path):
+    with open(path, "w") as file:
+        file.write("a" * (64 << 20))
+
+
+def unix_socket(path):
+    with socket.socket(socket.AF_UNIX) as bound, contextlib.chdir(os.path.dirname(path)):  # its path may be too long to bind
+        bound.bind("passwd" if path.endswith("passwd") else "group")
+
+
+HOSTILE_FILES = {"a fifo": os.mkfifo, "a device": lambda path: os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 5)), "a socket": unix_socket,
+                 "a directory": os.mkdir, "4 GiB": sparse, "one line of 64 MiB": one_line, "a million lines": lines_of(1000000),
+                 "a link to the host's": lambda path: os.symlink(host_file(f"{SECRET}:x:4711:4711::/:/bin/sh\nhostuser:x:4711:4711::/:/bin/sh\n"), path),
+                 "a link out": lambda path: os.symlink("../../../../../../.." + host_file("hostuser:x:4711:4711::/:/bin/sh\n"), path),
+                 "a link to itself": lambda path: os.symlink("passwd", path)}
+
+
+def measured(*words):
+    """One command: its result, and the most memory that a process of it had, in KiB."""
+    begin = time.monotonic()
+    child = subprocess.Popen([sys.executable, "-c", "import resource, subprocess, sys; code = subprocess.run(sys.argv[1:], timeout=20).returncode; "
+                              "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)", *hull_words(), *words],
+                             env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    out, err = child.communicate(timeout=30)
+    log(f"$ hull {' '.join(words)}: {child.returncode} {out} {err}")
+    return child.returncode, out.splitlines(), err, time.monotonic() - begin
+
+
+def test_hostile_user_files_are_read_within_bounds():
+    for what, make in HOSTILE_FILES.items():
+        for file in ("passwd", "group"):
+            root = busybox_rootfs(scratch("users"))
+            os.unlink(f"{root}/etc/{file}")
+            make(f"{root}/etc/{file}")
+            for user in ("0", "hostuser"):
+                code, out, err, seconds = measured("run", "--rm", "--net=none", f"--rootfs={root}", f"--user={user}", "/bin/id", "-u")
+                check(seconds < 15, f"{what} as /etc/{file}: {seconds:.1f} s")
+                check(int(out[-1]) < 64 << 10 or sanitized(), f"{what} as /etc/{file}: {out[-1]} KiB")
+                lacks(err + "".join(out), SECRET)
+                lacks("".join(out[:-1]), "4711")
+                if code != 0:
+                    check(code in (125, 126, 127) and len(err.strip().splitlines()) == 1, f"{what} as /etc/{file}: {code} {err}")
+            shutil.rmtree(root)
+
+
+def test_a_running_container_s_user_files_are_no_better_trusted():
+    victim = host_file("hostuser:x:4711:4711::/:/bin/sh\n")
+    root = busybox_rootfs(scratch("moving"))
+    script = f"while :; do rm -f /etc/passwd; ln -s ../../../../../..{victim} /etc/passwd; rm -f /etc/passwd; mkfifo /etc/passwd; done"
+    with detached(f"--rootfs={root}", "/bin/sh", "-c", script) as name:
+        for _ in range(25):
+            result = hull("exec", "-u", "hostuser", name, "/bin/id", "-u", timeout=20)
+            check(result.code != 0, f"the host's file was read: {result}")
+            result.one_line_error()
+
+
+# ---- bombs, and memory that outlives its user (CVE-2024-3056)
+
+def test_bombs_end_at_their_limits_and_hull_answers_meanwhile():
+    bombs = {"processes": "b() { b | b & }; b; sleep 100", "memory": "yes 0123456789abcdef | tee /dev/shm/a /dev/shm/b >/dev/null; tail /dev/zero; sleep 100",
+             "descriptors": "i=3; while [ $i -lt 100000 ]; do eval \"exec $i</dev/null\" || break; i=$((i+1)); done; sleep 100"}
+    for what, script in bombs.items():
+        name = start_container("--net=none", "-m", "64m", "--pids-limit", "64", "--ulimit", "nofile=1024:1024", "busybox", "sh", "-c", script)
+        longest = 0
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            begin = time.monotonic()
+            hull("ps", "-a", timeout=20).ok()
+            longest = max(longest, time.monotonic() - begin)
+        log(f"{what}: the slowest hull ps took {longest * 1000:.0f} ms")
+        check(longest < 10, f"{what}: hull ps took {longest:.1f} s")
+        check(os.path.exists(f"/proc/{os.getpid()}"), "the host lives")
+        hull("rm", "-f", name, timeout=40).ok()
+
+
+def test_the_number_of_processes_is_limited_by_default():
+    equal(hull("run", "--rm", "--net=none", "busybox", "sh", "-c", "cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null").out.strip(), "2048")
+
+
+def shared_memory():
+    with open("/proc/meminfo") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("Shmem:"))
+
+
+def test_shared_memory_goes_with_its_container():
+    before = shared_memory()
+    for number in range(12):
+        with detached("--ipc=private", "--shm-size=64m", "busybox", "sh", "-c", "head -c 60m /dev/zero > /dev/shm/full; echo full; sleep 100") as name:
+            eventually(lambda: "full" in hull("logs", name).out, timeout=20)
+            if number % 2:
+                hull("kill", name).ok()
+    eventually(lambda: shared_memory() - before < 300 << 10, timeout=10, what="720 MiB were filled, and have to be back")
+
+
+# ---- a pid that is taken again
+
+def take_pid(pid):
+    """A process of ours that has this number, in the test's own pid namespace."""
+    for _ in range(200):
+        with open("/proc/sys/kernel/ns_last_pid", "w") as file:
+            file.write(str(pid - 1))
+        child = subprocess.Popen(["sleep", "1000"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=os.setsid)
+        if child.pid == pid:
+            return child
+        child.kill()
+        child.wait()
+    return None
+
+
+def end_with_shim(name):
+    """The container's process and its shim are killed at once; gives the former's number."""
+    pid = int(inspect(name, "{{.State.Pid}}"))
+    with open(f"/proc/{pid}/stat") as file:
+        shim = int(file.read().rsplit(")", 1)[1].split()[1])
+    os.kill(shim, 9)
+    os.kill(pid, 9)
+    for child in (shim, pid):  # orphans come to us, the first process of the test's pid namespace
+        os.waitpid(child, 0)
+    return pid
+
+
+def test_a_pid_that_is_taken_again_gets_no_signal():
+    for words in (("kill",), ("kill", "-s", "TERM"), ("stop", "-t", "0"), ("rm", "-f"), ("restart", "-t", "0"), ("exec", "-d")):
+        name = start_container("--net=none", "busybox", "sleep", "1000")
+        pid = end_with_shim(name)
+        other = take_pid(pid)
+        check(other is not None, f"pid {pid} could not be taken again")
+        try:
+            more = ("true",) if words[0] == "exec" else ()
+            hull(*words, name, *more)
+            equal(other.poll(), None, f"a foreign process after hull {words[0]}")
+            lacks(hull("ps", "--no-trunc", "--format", "{{.ID}}").ok().out if words[0] != "restart" else "", name)
+        finally:
+            hull("rm", "-f", name)
+            alive = other.poll() is None
+            other.kill()
+            other.wait()
+        check(alive, f"a foreign process was killed by hull {words[0]} or rm -f")
