@@ -9,8 +9,8 @@ namespace hull::cli {
 namespace {
 
 struct ExecArgs {
-  std::string process, cwd, user, pid_file, console_socket, apparmor, label, cgroup;
-  std::vector<std::string> env, caps, gids;
+  std::string process, cwd, user, pid_file, console_socket, apparmor, label;
+  std::vector<std::string> env, caps, gids, cgroups;
   uint32_t preserve_fds = 0;
   bool detach = false, tty = false, no_new_privs = false, ignore_paused = false, no_subreaper = false;
 };
@@ -23,7 +23,7 @@ constexpr Option kExecOptions[] = {
     {'g', "additional-gids", Takes::Required, "gid", "Add a group", store<&ExecArgs::gids>},
     {0, "apparmor", Takes::Required, "profile", "AppArmor profile", store<&ExecArgs::apparmor>},
     {0, "process-label", Takes::Required, "label", "SELinux label", store<&ExecArgs::label>},
-    {0, "cgroup", Takes::Required, "path", "Not supported", store<&ExecArgs::cgroup>},
+    {0, "cgroup", Takes::Required, "[controller,...:]path", "Place it in this existing group below the container's own", store<&ExecArgs::cgroups>},
     {0, "pid-file", Takes::Required, "file", "Write the process id to this file", store<&ExecArgs::pid_file>},
     {0, "console-socket", Takes::Required, "socket", "Receives the terminal's master", store<&ExecArgs::console_socket>},
     {0, "preserve-fds", Takes::Required, "count", "Pass this many descriptors on, from 3", store<&ExecArgs::preserve_fds>},
@@ -67,7 +67,6 @@ Result<oci::Process> read_process(const std::string& path) {
 
 // With --process the file is all there is, as runc has it.
 Result<> change_process(oci::Process& process, const ExecArgs& args, std::span<const std::string_view> command) {
-  if (!args.cgroup.empty()) return fail(ErrorKind::Unsupported, "--cgroup: hull runs it in the container's own group");
   if (!args.process.empty()) {
     process = TRY(read_process(args.process));
     return {};
@@ -92,6 +91,7 @@ Result<int> exec_to_end(const OciCall& call, const ExecArgs& args, const std::ve
   options.console_socket = args.console_socket;
   options.preserve_fds = args.preserve_fds;
   options.ignore_paused = args.ignore_paused;
+  options.cgroups = args.cgroups;
   options.warn = [&call](const std::string& text) { oci_warn(call.globals, text); };
   std::span<const std::string_view> command(words.data() + 1, words.size() - 1);
   options.change = [&](oci::Process& process) { return change_process(process, args, command); };

@@ -67,6 +67,7 @@ Result<pid_t> exec(const ExecOptions& options) {
   oci::Process process = TRY(wanted_process(e));
   TRY(set_seccomp(e));
   TRY(set_io(e));
+  e.entry.below = options.cgroups;
   TRY(aim(e.entry, e.standing.state.process.pid, e.standing.pidfd, e.standing.state.cgroup, e.standing.state.unit));
   auto launched = TRY(enter(e.entry, process));
   TRY(write_pid_file(options.pid_file, launched.pid()));

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -77,16 +78,50 @@ Result<> limit(const Container& container) {
   return container.group->apply(limits);
 }
 
+// A group below the container's own is what its processes made of it: of plain components, so never one beside it.
+static Result<> aim_below(Entry& entry, const std::string& group, const std::string& wish, std::vector<std::string>& files) {
+  size_t colon = wish.find(':');
+  std::vector<std::string> controllers = colon == std::string::npos ? std::vector<std::string>() : split(wish.substr(0, colon), ',');
+  std::string path = wish.substr(colon == std::string::npos ? 0 : colon + 1);
+  if (path == "/") return {};
+  if (!path.starts_with('/')) path.insert(0, "/");
+  TRY_CONTEXT(kernel::check_cgroup_path(path), "--cgroup");
+  std::string whole = group + path;
+  if (controllers.empty()) {
+    entry.groups.push_back(TRY_CONTEXT(cgroups()->find(whole), "--cgroup"));
+    kernel::CgroupEntry way = entry.groups.back()->entry();
+    if (way.into >= 0) entry.io.cgroup_fd = way.into;
+    files = way.files;
+    return {};
+  }
+  if (cgroups()->mode() == kernel::CgroupMode::V2)
+    return fail(ErrorKind::Invalid, format("--cgroup \"{}\": cgroup v2 has one hierarchy for all controllers; write the path alone", wish));
+  kernel::CgroupLayout layout = TRY(kernel::discover_cgroups());
+  for (const std::string& controller : controllers) {
+    auto of = std::find_if(layout.v1.begin(), layout.v1.end(), [&](const kernel::CgroupHierarchy& one) {
+      return std::find(one.controllers.begin(), one.controllers.end(), controller) != one.controllers.end();
+    });
+    if (of == layout.v1.end()) return fail(ErrorKind::NotFound, format("--cgroup \"{}\": this host has no controller {}", wish, controller));
+    std::replace(files.begin(), files.end(), of->mount_point + group + "/tasks", of->mount_point + whole + "/tasks");
+  }
+  return {};
+}
+
 Result<> aim(Entry& entry, pid_t pid, const Fd& pidfd, const std::string& group, const std::string& unit) {
   entry.io.target_pidfd = pidfd.get();
   entry.options.join_target = TRY(sandbox::differing_namespaces(pid));
   entry.options.setgroups_refused = kernel::is_unprivileged() && (entry.options.join_target & CLONE_NEWUSER) != 0;
-  if (cgroups() == nullptr || group.empty()) return {};
-  entry.group = TRY(cgroups()->find(group));
-  kernel::CgroupEntry way = entry.group->entry();
+  bool has_group = cgroups() != nullptr && !group.empty();
+  if (!has_group && !entry.below.empty()) return fail(ErrorKind::Unsupported, "--cgroup: the container has no group of its own");
+  if (!has_group) return {};
+  entry.groups.push_back(TRY(cgroups()->find(group)));
+  kernel::CgroupEntry way = entry.groups.back()->entry();
   if (!unit.empty() && kernel::systemd_is_the_users()) entry.users_unit = unit;
   else entry.io.cgroup_fd = way.into;
-  for (const std::string& file : way.files) entry.files.push_back(TRY(open_file(file, O_WRONLY)));
+  if (!entry.below.empty() && !entry.users_unit.empty()) return fail(ErrorKind::Unsupported, "--cgroup: an ordinary user's systemd places the process itself");
+  std::vector<std::string> files = way.files;
+  for (const std::string& wish : entry.below) TRY(aim_below(entry, group, wish, files));
+  for (const std::string& file : files) entry.files.push_back(TRY(open_file(file, O_WRONLY)));
   for (const Fd& file : entry.files) entry.io.cgroup_files.push_back(file.get());
   entry.options.cgroup_file_count = entry.files.size();
   return {};

@@ -57,7 +57,8 @@ Result<> limit(const Container& container);
 struct Entry {
   sandbox::ExecPlanOptions options;
   sandbox::LaunchIo io;
-  std::unique_ptr<kernel::Cgroup> group;
+  std::vector<std::string> below;  // runc's --cgroup: "[CONTROLLER,…:]PATH", existing groups below the container's own
+  std::vector<std::unique_ptr<kernel::Cgroup>> groups;  // hold LaunchIo::cgroup_fd
   std::string users_unit;    // as a Container's
   std::vector<Fd> files;     // of the group, as descriptors: once inside, their paths are out of sight
   sandbox::LaunchPlan plan;  // enter; outlives the launch

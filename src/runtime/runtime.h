@@ -44,6 +44,7 @@ struct ExecOptions {
   std::string root, id, pid_file, console_socket;
   int console_fd = -1;
   uint32_t preserve_fds = 0;
+  std::vector<std::string> cgroups;  // as Entry::below
   std::function<Result<>(oci::Process&)> change;  // turns the container's own process into the one wanted
   bool ignore_paused = false;
   Warn warn;

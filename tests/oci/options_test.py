@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 
-from lib import ledger
+from lib import isolate, ledger
 from lib.bundle import bundle, command, container, oci, quiet_oci, state
 from lib.hull import Terminal, contains, environment, equal, eventually, run, scratch
 
@@ -232,3 +232,42 @@ def test_a_process_that_dies_by_a_signal():
     with container() as name:
         oci("exec", name, "/bin/sh", "-c", "kill -TERM $$").exits(143)
         run(*command(), "exec", name, "/bin/sh", "-c", "kill -KILL $$").exits(137)
+
+
+def groups_of(name, *words, runtime="hull"):
+    """Where a process of exec is, by hierarchy, as it sees itself."""
+    lines = oci("exec", *words, name, "/bin/cat", "/proc/self/cgroup", runtime=runtime).ok().out.splitlines()
+    return {line.split(":")[1]: line.split(":", 2)[2] for line in lines}
+
+
+def below(name, path, hierarchies=None):
+    """Makes the group `path` below the container's own, in these hierarchies or in all; removed with the container."""
+    for top in isolate.hierarchies():
+        if hierarchies is not None and os.path.basename(top) not in hierarchies:
+            continue
+        group = f"{top}/oci-{name}"
+        for part in path.split("/"):
+            os.makedirs(f"{group}/{part}", exist_ok=True)
+            for file in ("cpuset.cpus", "cpuset.mems") if os.path.basename(top) == "cpuset" else ():
+                with open(f"{group}/{file}") as parent, open(f"{group}/{part}/{file}", "w") as child:
+                    child.write(parent.read())
+            group += f"/{part}"
+
+
+def test_exec_in_a_group_below():
+    seen = {}
+    for runtime in ("runc", "hull"):
+        with container(runtime=runtime) as name:
+            below(name, "in/side")
+            below(name, "memory-alone", ["memory"])
+            seen[runtime] = [groups_of(name, "--cgroup", wish, runtime=runtime) for wish in ("in/side", "/in", "memory:memory-alone", "/")]
+            everywhere, _, memory, own = seen[runtime]
+            equal({path for kind, path in everywhere.items() if kind != ""}, {"/in/side"})
+            equal({kind for kind, path in memory.items() if path == "/memory-alone"}, {"memory"})
+            equal({path for kind, path in own.items() if kind != ""}, {"/"})
+            for wish in ("../x", "in/../../x", f"memory:../oci-{name}2", "nosuch:in", "missing", "memory:missing", "in\nside"):
+                refused = oci("exec", "--cgroup", wish, name, "/bin/true", runtime=runtime)
+                if runtime == "hull":
+                    refused.fails(255).one_line_error()
+        seen[runtime] = [{kind: path for kind, path in one.items() if kind != ""} for one in seen[runtime]]  # runc 1.1 leaves the unified one alone
+    equal(seen["hull"], seen["runc"])
