@@ -4,9 +4,11 @@
 #pragma once
 
 #include <linux/filter.h>
+#include <linux/seccomp.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -34,5 +36,9 @@ class BpfAssembler {
   std::vector<sock_filter> reversed_;
   std::vector<std::pair<uint32_t, Label>> returns_;
 };
+
+// What a filter answers to a call, as the kernel would: a SECCOMP_RET_* value; nothing if the program is malformed (jumps
+// out, an instruction that no filter of ours has).
+std::optional<uint32_t> run_filter(const std::vector<sock_filter>& program, const seccomp_data& call);
 
 }  // namespace hull::kernel

@@ -1,4 +1,4 @@
-// Test support: runs a classic BPF filter as the kernel would, and builds the same profile with libseccomp (loaded at
+// Test support: builds the same profile with libseccomp (loaded at
 // run time, in tests alone) to compare with.
 #pragma once
 
@@ -11,9 +11,6 @@
 #include "oci/spec.h"
 
 namespace hull::kernel::test {
-
-// The SECCOMP_RET_* value; nothing if the program is malformed (jumps out, unknown instruction).
-std::optional<uint32_t> run_filter(const std::vector<sock_filter>& program, const seccomp_data& call);
 
 // The profile's rules added as runc adds them; nothing when libseccomp is not installed or refuses.
 std::optional<std::vector<sock_filter>> libseccomp_filter(const oci::Seccomp& profile);

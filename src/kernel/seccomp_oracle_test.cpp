@@ -8,33 +8,10 @@
 #include <map>
 #include <set>
 
+#include "kernel/bpf.h"
 #include "kernel/seccomp_oracle.h"
 
 namespace hull::kernel::test {
-
-std::optional<uint32_t> run_filter(const std::vector<sock_filter>& program, const seccomp_data& call) {
-  uint32_t a = 0;
-  for (size_t pc = 0; pc < program.size(); ++pc) {
-    const sock_filter& ins = program[pc];
-    bool taken = false;
-    switch (ins.code) {
-      case BPF_LD | BPF_W | BPF_ABS:
-        if (ins.k % 4 != 0 || ins.k + 4 > sizeof call) return std::nullopt;
-        std::memcpy(&a, reinterpret_cast<const char*>(&call) + ins.k, 4);
-        continue;
-      case BPF_ALU | BPF_AND | BPF_K: a &= ins.k; continue;
-      case BPF_RET | BPF_K: return ins.k;
-      case BPF_JMP | BPF_JA: pc += ins.k; continue;
-      case BPF_JMP | BPF_JEQ | BPF_K: taken = a == ins.k; break;
-      case BPF_JMP | BPF_JGT | BPF_K: taken = a > ins.k; break;
-      case BPF_JMP | BPF_JGE | BPF_K: taken = a >= ins.k; break;
-      case BPF_JMP | BPF_JSET | BPF_K: taken = (a & ins.k) != 0; break;
-      default: return std::nullopt;
-    }
-    pc += taken ? ins.jt : ins.jf;
-  }
-  return std::nullopt;
-}
 
 namespace {
 

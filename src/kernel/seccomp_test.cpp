@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "kernel/bpf.h"
 #include "kernel/seccomp_default.h"
 #include "kernel/seccomp_oracle.h"
 #include "kernel/seccomp_profile.h"
@@ -22,7 +23,6 @@
 namespace hull::kernel {
 
 using test::libseccomp_filter;
-using test::run_filter;
 using Random = std::mt19937_64;
 
 static constexpr uint32_t errno_ret(uint32_t value) { return SECCOMP_RET_ERRNO | value; }

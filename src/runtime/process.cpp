@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/utsname.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <utility>
 
 #include "base/text.h"
@@ -107,6 +109,14 @@ static Result<> aim_below(Entry& entry, const std::string& group, const std::str
   return {};
 }
 
+// KERNEL: cgroup v1 asks for the rights of whoever opened the file only since 5.16; __cgroup1_procs_write().
+static bool opener_enters_groups() {
+  utsname names{};
+  ::uname(&names);
+  int major = 0, minor = 0;
+  return std::sscanf(names.release, "%d.%d", &major, &minor) == 2 && (major > 5 || (major == 5 && minor >= 16));
+}
+
 Result<> aim(Entry& entry, pid_t pid, const Fd& pidfd, const std::string& group, const std::string& unit) {
   entry.io.target_pidfd = pidfd.get();
   entry.options.join_target = TRY(sandbox::differing_namespaces(pid));
@@ -124,6 +134,7 @@ Result<> aim(Entry& entry, pid_t pid, const Fd& pidfd, const std::string& group,
   for (const std::string& file : files) entry.files.push_back(TRY(open_file(file, O_WRONLY)));
   for (const Fd& file : entry.files) entry.io.cgroup_files.push_back(file.get());
   entry.options.cgroup_file_count = entry.files.size();
+  entry.options.opener_enters_groups = opener_enters_groups();
   return {};
 }
 

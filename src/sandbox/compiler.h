@@ -52,6 +52,14 @@ struct Compiler {
   bool in_user_namespace() const { return facts.in_user_namespace || find_namespace(kernel::NsKind::User) != nullptr; }
 };
 
+// Where a process that enters is made, and what it does first there.
+struct Birth {
+  bool last = false;  // after everything that takes rights
+  bool terminal = false;
+  int group_fd = -1;  // the first of `group_files`, as hull-init numbers them
+  size_t group_files = 0;
+};
+
 // What differs between a container's first process and one of exec.
 struct ProcessTail {
   bool reaper = false, setgroups_refused = false, report_ready = false;
@@ -59,6 +67,7 @@ struct ProcessTail {
   int listener_fd = -1;
   std::string_view listener_state = {};
   int preserved_fd = -1, preserved_fds = 0;
+  Birth birth = {};
   const std::vector<oci::Hook>* start_hooks = nullptr;
   std::string_view start_hook_state = {};
 };
@@ -81,6 +90,7 @@ Result<> append_memory_policy(LaunchPlan& plan, const std::optional<oci::MemoryP
 void append_label(LaunchPlan& plan, const oci::Process& process);
 Result<Step> affinity_step(const std::string& cpus);
 // plan_process.cpp: also exec's
+void append_group(LaunchPlan& plan, const Birth& birth);
 Result<> compile_process(Compiler&);
 Result<> append_process_steps(LaunchPlan& plan, const oci::Process& process, const std::vector<sock_filter>& filter,
                               uint32_t seccomp_flags, const ProcessTail& tail);

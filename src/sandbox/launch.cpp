@@ -1,11 +1,11 @@
 // The parent's side of a launch. Who makes whom (each arrow one clone that shares our memory until exec):
 //
-//   hull ──> future hull-shim ──> [middle: enters namespaces, becomes hull-init] ──> hull-init ──> the program
-//            (io.parent only)      (only if something is joined; gone at once)
+//   hull ──> future hull-shim ──> hull-init [enters namespaces first] ──> hull-init ──> the program
+//            (io.parent only)                                          (step Birth)
 //
-// Joining happens in the middle process, so that neither hull nor the shim ever changes namespace. It is hull-init that
-// makes the process which others in a pid namespace may see: its program is a sealed memory file, where hull's own,
-// reached through /proc/PID/exe by one who may trace, could be written (SECURITY A1, A2).
+// What is joined is joined by the child before it is hull-init, so that neither hull nor the shim ever changes namespace.
+// A process in a pid namespace that others are in is born there from hull-init: its program is a sealed memory file, where
+// hull's own, reached through /proc/PID/exe by one who may trace, could be written (SECURITY A1, A2).
 #include "sandbox/launch.h"
 
 #include <fcntl.h>
@@ -220,21 +220,34 @@ Result<> reap(pid_t pid) {
   return {};
 }
 
-Result<pid_t> inner_pid(const Launch& launch) {
+bool has_step(const LaunchPlan& plan, StepKind kind) {
+  return std::any_of(plan.steps.begin(), plan.steps.end(), [kind](const Step& step) { return step.kind == kind; });
+}
+
+// Of the process that hull-init made; none if it did not come so far.
+Result<std::optional<pid_t>> born_pid(const Launch& launch, pid_t maker) {
+  siginfo_t ended;
+  while (::waitid(P_PID, static_cast<id_t>(maker), &ended, WEXITED | WNOWAIT) != 0)
+    if (errno != EINTR) return fail_errno("waitid", "");
   int32_t pid = 0;
-  if (::pread(launch.plan_file.get(), &pid, sizeof pid, offsetof(WireHeader, inner_pid)) != sizeof pid) return fail_errno("pread", "plan");
-  if (pid > 0) return pid;
-  errno = -pid;
-  if (pid < 0) return fail(Error::from_errno("clone", "").with_context("make the container's process"));
-  return fail(ErrorKind::System, "make the container's process: who was to make it was killed");
+  if (::pread(launch.plan_file.get(), &pid, sizeof pid, offsetof(WireHeader, born_pid)) != sizeof pid) return fail_errno("pread", "plan");
+  return pid > 0 ? std::optional<pid_t>(pid) : std::nullopt;
 }
 
 Result<> start_init(Launch& launch) {
   if (!launch.plan.joins_anything()) return clone_init(launch);
-  auto middle = TRY(kernel::clone_sharing_memory({0, launch.io.cgroup_fd, false}, middle_body, &launch));
+  auto middle = TRY(kernel::clone_sharing_memory({0, launch.io.cgroup_fd, true}, middle_body, &launch));
+  launch.pid = middle.pid;
+  launch.pidfd = std::move(middle.pidfd);
+  if (launch.error) {
+    TRY(reap(middle.pid));
+    return fail(*launch.error);
+  }
+  if (!has_step(launch.plan, StepKind::Birth)) return {};
+  std::optional<pid_t> born = TRY(born_pid(launch, middle.pid));
+  if (!born) return {};  // a step before it failed: the report waits for whoever lets it go
   TRY(reap(middle.pid));
-  if (launch.error) return fail(*launch.error);
-  launch.pid = TRY(inner_pid(launch));
+  launch.pid = *born;
   launch.pidfd = TRY(kernel::open_pidfd(launch.pid));  // ours and not reaped: the number is its own
   return {};
 }
@@ -304,9 +317,7 @@ Result<> open_joined(Launch& launch) {
   return {};
 }
 
-bool waits_for_maps(const LaunchPlan& plan) {
-  return std::any_of(plan.steps.begin(), plan.steps.end(), [](const Step& step) { return step.kind == StepKind::WaitMaps; });
-}
+bool waits_for_maps(const LaunchPlan& plan) { return has_step(plan, StepKind::WaitMaps); }
 
 // 'M', with the container's root where hull has to make it (mapped_overlay.h).
 // What only the parent may do for a process in a new user namespace.

@@ -158,7 +158,9 @@ TEST_F(LaunchTest, ExecEntersARunningContainer) {
   ASSERT_TRUE(differing);
   oci::Process process = spec_.process;
   process.args = {"sh", "-c", "hostname; set -- /proc/[0-9]*; echo $#"};
-  auto exec_plan = compile_exec_plan(process, {*differing, 0, {}, 0});
+  ExecPlanOptions exec_options;
+  exec_options.join_target = *differing;
+  auto exec_plan = compile_exec_plan(process, exec_options);
   LaunchIo exec_io;
   exec_io.target_pidfd = container->pidfd().get();
   EXPECT_EQ(run_plan(*exec_plan, exec_io), "inside\n2\n");

@@ -1,9 +1,15 @@
 #include "sandbox/plan.h"
 
+#include <linux/audit.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
 
+#include "kernel/bpf.h"
 #include "sandbox/compiler.h"
 
 namespace hull::sandbox {
@@ -110,28 +116,54 @@ Result<LaunchPlan> compile_plan(const oci::Spec& spec, const kernel::HostFacts& 
   Compiler compiler{spec, facts, options, {}, {}};
   compiler.passed = number_passed(compiler);
   for (auto stage : kStages) TRY(stage(compiler));
-  return std::move(compiler.plan);
+  LaunchPlan& plan = compiler.plan;
+  bool joins_pid = std::any_of(plan.joins.begin(), plan.joins.end(), [](const JoinNamespace& join) { return join.kind == NsKind::Pid; });
+  if (joins_pid || (plan.joins_anything() && plan.new_namespaces != 0))
+    plan.steps.insert(plan.steps.begin(), Step{StepKind::Birth, {plan.new_namespaces}, {}});
+  return std::move(plan);
+}
+
+// Whether all that takes rights can be done before the process is in sight of those who are inside, so that it never has
+// more than its program will (SECURITY A2). Not so where a step would not reach a child made afterwards, where the kernel
+// counts that child against a limit of the process's own, or where the filter, which is loaded by then, refuses a call.
+static bool may_be_born_last(const oci::Process& process, const ExecPlanOptions& options) {
+  if (process.scheduler || process.exec_cpu_affinity || options.memory_policy || !options.listener_state.empty()) return false;
+  if (options.cgroup_file_count > 0 && !options.opener_enters_groups) return false;
+  for (const oci::Rlimit& limit : process.rlimits)
+    if (limit.type == "RLIMIT_NPROC") return false;
+  if (options.seccomp_filter.empty() || process.no_new_privileges) return true;
+  static constexpr std::pair<int, uint64_t> kCalls[] = {{SYS_clone, CLONE_PARENT | SIGCHLD}, {SYS_exit_group, 0}, {SYS_write, 0}, {SYS_close, 0},
+                                                        {SYS_setsid, 0}, {SYS_read, 0}};
+  for (const auto& [number, first] : kCalls) {
+    seccomp_data call{};
+    call.nr = number;
+    call.arch = AUDIT_ARCH_X86_64;
+    call.args[0] = first;
+    if (kernel::run_filter(options.seccomp_filter, call) != SECCOMP_RET_ALLOW) return false;
+  }
+  seccomp_data terminal{SYS_ioctl, AUDIT_ARCH_X86_64, 0, {0, TIOCSCTTY, 0}};
+  return !process.terminal || kernel::run_filter(options.seccomp_filter, terminal) == SECCOMP_RET_ALLOW;
 }
 
 Result<LaunchPlan> compile_exec_plan(const oci::Process& process, const ExecPlanOptions& options) {
   LaunchPlan plan;
   plan.join_target = options.join_target;
+  bool joins_pid = (options.join_target & CLONE_NEWPID) != 0;
+  bool born_last = joins_pid && may_be_born_last(process, options);
   auto add = [&](StepKind kind) -> Step& { return plan.steps.emplace_back(Step{kind, {}, {}}); };
   const auto& affinity = process.exec_cpu_affinity;
   if (affinity && !affinity->initial.empty()) plan.steps.push_back(TRY(affinity_step(affinity->initial)));
   PassedNumbers passed;
-  if (options.cgroup_file_count > 0) {
-    Step& enter = add(StepKind::EnterCgroup);
-    enter.numbers[0] = static_cast<uint64_t>(passed.take(true, static_cast<int>(options.cgroup_file_count)));
-    enter.numbers[1] = options.cgroup_file_count;
-  }
+  Birth birth{born_last, process.terminal, passed.take(options.cgroup_file_count > 0, static_cast<int>(options.cgroup_file_count)), options.cgroup_file_count};
+  if (joins_pid && !born_last) add(StepKind::Birth);
+  if (!born_last) append_group(plan, birth);
   if ((options.join_target & CLONE_NEWTIME) != 0) add(StepKind::EnterTimeNs).numbers[0] = static_cast<uint64_t>(passed.take(true));
   if (affinity && !affinity->final_.empty()) plan.steps.push_back(TRY(affinity_step(affinity->final_)));
   TRY(append_schedule(plan, process));
   append_personality(plan, options.personality);
   TRY(append_memory_policy(plan, options.memory_policy));
   append_label(plan, process);
-  add(StepKind::NewSession);
+  if (!born_last) add(StepKind::NewSession);
   if ((options.join_target & CLONE_NEWUSER) != 0) add(StepKind::BecomeRoot);
   add(StepKind::NewKeyring);
   if (process.terminal) {
@@ -140,8 +172,10 @@ Result<LaunchPlan> compile_exec_plan(const oci::Process& process, const ExecPlan
     console.numbers[0] = process.console_height;
     console.numbers[1] = process.console_width;
     console.numbers[2] = process.user.uid;
+    console.numbers[3] = born_last;
   }
   ProcessTail tail;
+  tail.birth = birth;
   tail.setgroups_refused = options.setgroups_refused;
   tail.listener_fd = passed.take(!options.listener_state.empty());
   tail.listener_state = options.listener_state;

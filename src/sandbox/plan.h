@@ -91,6 +91,7 @@ Result<LaunchPlan> compile_plan(const oci::Spec& spec, const kernel::HostFacts& 
 struct ExecPlanOptions {
   uint64_t join_target = 0;       // CLONE_NEW* of the namespaces to enter (differing_namespaces)
   size_t cgroup_file_count = 0;   // how many LaunchIo::cgroup_files there will be
+  bool opener_enters_groups = true;  // the kernel asks who opened such a file for the right to move, not who writes it
   std::vector<sock_filter> seccomp_filter;
   uint32_t seccomp_flags = 0;
   bool setgroups_refused = false; // by the user namespace that is entered

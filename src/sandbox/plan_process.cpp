@@ -97,9 +97,20 @@ class ProcessSteps {
     if (tail.start_hooks != nullptr) append_hooks(plan_, *tail.start_hooks, "startContainer", tail.start_hook_state);
   }
 
+  // Written as late as can be, but by whom its file belongs to: what it says holds for the next exec, also a child's.
+  void label() {
+    bool opened = std::any_of(plan_.steps.begin(), plan_.steps.end(), [](const Step& step) { return step.kind == StepKind::OpenLabel; });
+    if (opened) add(StepKind::Label).texts = {process_.selinux_label.empty() ? "exec " + process_.apparmor_profile : process_.selinux_label};
+  }
+
+  void be_born(const Birth& birth) {
+    add(StepKind::Birth);
+    append_group(plan_, birth);
+    add(StepKind::NewSession).numbers[0] = birth.terminal;
+  }
+
   Result<> execute(const ProcessTail& tail) {
-    bool label = std::any_of(plan_.steps.begin(), plan_.steps.end(), [](const Step& step) { return step.kind == StepKind::OpenLabel; });
-    if (label) add(StepKind::Label).texts = {process_.selinux_label.empty() ? "exec " + process_.apparmor_profile : process_.selinux_label};
+    if (!tail.birth.last) label();
     if (process_.args.empty()) return fail(ErrorKind::Invalid, "process.args: no command given");
     Step& step = add(StepKind::Exec);
     step.texts = process_.args;
@@ -120,6 +131,13 @@ class ProcessSteps {
 
 }  // namespace
 
+void append_group(LaunchPlan& plan, const Birth& birth) {
+  if (birth.group_files == 0) return;
+  Step& enter = plan.steps.emplace_back(Step{StepKind::EnterCgroup, {}, {}});
+  enter.numbers[0] = static_cast<uint64_t>(birth.group_fd);
+  enter.numbers[1] = birth.group_files;
+}
+
 Result<> append_process_steps(LaunchPlan& plan, const oci::Process& process, const std::vector<sock_filter>& filter,
                               uint32_t seccomp_flags, const ProcessTail& tail) {
   ProcessSteps steps(plan, process);
@@ -132,15 +150,18 @@ Result<> append_process_steps(LaunchPlan& plan, const oci::Process& process, con
   steps.user(tail.setgroups_refused);
   // KERNEL: loading a filter needs no_new_privs or CAP_SYS_ADMIN; seccomp(2). Without the first, the filter comes before
   // the capabilities go (it must allow capset, prctl and execve); with it, last.
+  bool last = tail.birth.last;
   if (process.no_new_privileges) {
     steps.capabilities(masks);
     steps.add(StepKind::NoNewPrivs);
+    if (last) steps.label(), steps.be_born(tail.birth);
     steps.wait(tail);
     steps.seccomp(filter, seccomp_flags, tail);
   } else {
-    steps.wait(tail);
+    if (!last) steps.wait(tail);
     steps.seccomp(filter, seccomp_flags, tail);
     steps.capabilities(masks);
+    if (last) steps.label(), steps.be_born(tail.birth), steps.wait(tail);
   }
   if (tail.reaper) steps.add(StepKind::Reaper);
   plan.reaper = tail.reaper;

@@ -2,6 +2,9 @@
 #include "sandbox/plan.h"
 
 #include <gtest/gtest.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/syscall.h>
 
 #include <cstdlib>
 
@@ -156,6 +159,53 @@ TEST(CompilePlan, RefusesWhatItCannotApplyAndNamesIt) {
     ASSERT_FALSE(plan) << refusal.name;
     EXPECT_NE(plan.error().text().find(refusal.text), std::string::npos) << refusal.name << ": " << plan.error().text();
   }
+}
+
+std::string order_of(const LaunchPlan& plan) {
+  std::string names;
+  for (const Step& step : plan.steps) names += std::string(names.empty() ? "" : ", ") + step_name(step.kind);
+  return names;
+}
+
+std::vector<sock_filter> refuses(uint32_t number) {
+  return {{BPF_LD | BPF_W | BPF_ABS, 0, 0, 0}, {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, number},
+          {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | 1}, {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW}};
+}
+
+// SECURITY A2: who may trace inside finds nothing in a process that enters which the container has not.
+TEST(CompileExecPlan, AProcessIsBornInsideAfterAllThatTakesRights) {
+  oci::Process process = typical_spec().process;
+  ExecPlanOptions options;
+  options.join_target = CLONE_NEWPID | CLONE_NEWNS;
+  options.cgroup_file_count = 2;
+  options.seccomp_filter = refuses(SYS_ptrace);
+  const char* before = "new keyring, rlimit, umask, working directory, bounding capabilities, user, ";
+  const char* inside = "birth, enter cgroup, new session, wait for release, ";
+  EXPECT_EQ(order_of(*compile_exec_plan(process, options)), before + std::string("seccomp, capabilities, ") + inside + "exec");
+  process.no_new_privileges = true;
+  EXPECT_EQ(order_of(*compile_exec_plan(process, options)), before + std::string("capabilities, no_new_privs, ") + inside + "seccomp, exec");
+}
+
+TEST(CompileExecPlan, AProcessIsBornAtOnceWhereItCouldNotBeLast) {
+  oci::Process process = typical_spec().process;
+  ExecPlanOptions options;
+  options.join_target = CLONE_NEWPID | CLONE_NEWNS;
+  auto born_at_once = [](const oci::Process& of, const ExecPlanOptions& with) { return order_of(*compile_exec_plan(of, with)).starts_with("birth, "); };
+  EXPECT_FALSE(born_at_once(process, options));
+  for (uint32_t number : {SYS_clone, SYS_setsid, SYS_read, SYS_exit_group}) {
+    options.seccomp_filter = refuses(number);
+    EXPECT_TRUE(born_at_once(process, options)) << number;
+  }
+  options.seccomp_filter = refuses(SYS_ioctl);
+  EXPECT_FALSE(born_at_once(process, options));
+  process.terminal = true;
+  EXPECT_TRUE(born_at_once(process, options));
+  options.seccomp_filter.clear();
+  EXPECT_FALSE(born_at_once(process, options));
+  process.rlimits = {{"RLIMIT_NPROC", 10, 10}};
+  EXPECT_TRUE(born_at_once(process, options));
+  options.join_target = CLONE_NEWNS;
+  EXPECT_EQ(order_of(*compile_exec_plan(process, options)).find("birth"), std::string::npos);
 }
 
 TEST(MountOptions, LaterOptionWinsAndUnknownGoToTheFileSystem) {

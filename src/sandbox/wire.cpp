@@ -30,7 +30,7 @@ void append_step(std::string& out, const Step& step, bool trace) {
 }  // namespace
 
 std::string encode_plan(const LaunchPlan& plan, bool trace) {
-  WireHeader header{kWireMagic, kWireVersion, static_cast<uint32_t>(plan.steps.size()), 0, plan.new_namespaces, plan.joins_anything(), 0};
+  WireHeader header{kWireMagic, kWireVersion, static_cast<uint32_t>(plan.steps.size()), 0, 0, 0};
   std::string out(reinterpret_cast<const char*>(&header), sizeof header);
   for (const Step& step : plan.steps) append_step(out, step, trace);
   header.size = static_cast<uint32_t>(out.size());
@@ -40,7 +40,7 @@ std::string encode_plan(const LaunchPlan& plan, bool trace) {
 
 const char* step_name(StepKind kind) {
   static constexpr const char* kNames[] = {
-      "wait for id maps", "enter cgroup", "enter time namespace", "enter network namespace", "new cgroup namespace", "new time namespace", "new session", "become root",
+      "wait for id maps", "enter cgroup", "enter time namespace", "enter network namespace", "new cgroup namespace", "new time namespace", "birth", "new session", "become root",
       "loopback up", "mount propagation", "detach mounts", "root file system", "root overlay", "mount", "bind mount", "mount cgroups",
       "make device", "bind device", "make link", "make directory", "write file", "console", "mask paths",
       "read-only paths", "remount", "wait for hooks", "hook", "pivot root", "hostname", "domainname", "sysctl", "rlimit", "oom score", "new keyring",

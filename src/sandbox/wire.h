@@ -28,7 +28,8 @@ enum class StepKind : uint32_t {
   EnterNetNs,      // n0: passed descriptor of a net namespace that was made ahead, its loopback up
   NewCgroupNs,     // -
   NewTimeNs,       // texts: the lines for timens_offsets
-  NewSession,      // -
+  Birth,           // n0: CLONE_NEW*; the rest of the plan is run by a process made here, with hull for its parent
+  NewSession,      // n0: 1 = with standard input for its terminal
   BecomeRoot,      // -; uid and gid 0 of the new user namespace
   Loopback,        // -; bring lo up
   Propagation,     // n0: MS_* propagation of the whole tree
@@ -45,7 +46,7 @@ enum class StepKind : uint32_t {
   MakeLink,        // texts: dst, target
   MakeDir,         // n0: mode, n1: uid, n2: gid; texts: dst
   WriteFile,       // n0: mode, n1: uid, n2: gid; texts: dst, content
-  Console,         // n0: rows, n1: columns, n2: uid; opens the pty, binds dev/console, sends the master, takes the slave
+  Console,         // n0: rows, n1: columns, n2: uid, n3: 1 = a later NewSession takes it; opens the pty, binds dev/console, sends the master, takes the slave
   MaskPaths,       // texts: dsts
   ReadonlyPaths,   // texts: dsts
   Remount,         // n0: attr set, n1: attr clear; texts: dst (a mount); "/" is the root itself
@@ -91,9 +92,8 @@ constexpr int kFirstPassedFd = 6;
 
 struct WireHeader {
   uint32_t magic, version, step_count, size;  // size: of the whole plan
-  uint64_t inner_flags;  // CLONE_NEW* of the process below
-  uint32_t forks;        // 1: the steps are run by a process made first, with hull for its parent; a pid namespace has then been joined
-  int32_t inner_pid;     // written into the plan's file by who made that process: its pid as hull sees it, or -errno
+  int32_t born_pid;  // written into the plan's file by step Birth: the pid of the process it made, as hull sees it
+  uint32_t unused;
 };
 
 struct WireStep {

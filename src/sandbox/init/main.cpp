@@ -3,7 +3,6 @@
 // says which step failed, with errno and object, over the control socket and exits 1. It needs no /proc, no heap to
 // speak of, no library but libc.
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,7 +31,7 @@ using StepFunction = int (*)(const StepView&);
 
 // In the order of StepKind.
 constexpr StepFunction kSteps[] = {
-    wait_maps,       enter_cgroup,     enter_time_ns,  enter_net_ns,   new_cgroup_ns,  new_time_ns,    new_session,    become_root,    loopback_up,
+    wait_maps,       enter_cgroup,     enter_time_ns,  enter_net_ns,   new_cgroup_ns,  new_time_ns,    be_born,        new_session,    become_root,    loopback_up,
     set_propagation, detach_mounts,    root_bind,        root_overlay,   mount_fs,       mount_bind,     mount_cgroup1,  make_node,
     bind_node,       make_link,        make_dir,       write_file,     open_console,   mask_paths,     readonly_paths,
     remount,         wait_hooks,       run_hook,         pivot,            set_hostname,   set_domainname, write_sysctl,   set_rlimit,     set_oom_score_adj,
@@ -74,7 +73,10 @@ const sandbox::WireHeader* map_plan() {
   if (fstat(sandbox::kPlanFd, &status) != 0) return nullptr;
   auto size = static_cast<size_t>(status.st_size);
   void* data = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, sandbox::kPlanFd, 0);
-  if (data == MAP_FAILED) return nullptr;
+  void* shared = mmap(nullptr, sizeof(sandbox::WireHeader), PROT_READ | PROT_WRITE, MAP_SHARED, sandbox::kPlanFd, 0);
+  close(sandbox::kPlanFd);
+  if (data == MAP_FAILED || shared == MAP_FAILED) return nullptr;
+  g_state.born_pid = &static_cast<sandbox::WireHeader*>(shared)->born_pid;
   return sandbox::is_sound_plan(data, size) ? static_cast<const sandbox::WireHeader*>(data) : nullptr;
 }
 
@@ -122,17 +124,6 @@ void send_trace() {
   send(g_state.control, g_trace, (g_traced + 1) * sizeof *g_trace, MSG_NOSIGNAL);
 }
 
-// hull has entered a pid namespace as us: who runs the steps must be born there, and hull be its parent. Signals are
-// blocked and we are not dumpable, and so is the child from its first moment.
-static void fork_inside(const sandbox::WireHeader* header) {
-  unsigned long flags = header->inner_flags | CLONE_PARENT | SIGCHLD;
-  auto pid = static_cast<int32_t>(syscall(SYS_clone, flags, nullptr, nullptr, nullptr, 0ul));
-  if (pid == 0) return;
-  if (pid < 0) pid = -errno;
-  bool told = pwrite(sandbox::kPlanFd, &pid, sizeof pid, offsetof(sandbox::WireHeader, inner_pid)) == sizeof pid;
-  _exit(told ? 0 : 1);
-}
-
 static bool waits_for_maps(const char* at, uint32_t steps) {
   for (uint32_t i = 0; i < steps; ++i) {
     auto* wire = reinterpret_cast<const WireStep*>(at);
@@ -156,14 +147,15 @@ static void open_all_sources(const sandbox::WireHeader* header, const char* firs
     fail_as(EINVAL, "plan", "not readable");
     report(0);
   }
-  if (header->forks != 0) fork_inside(header);
-  close(sandbox::kPlanFd);
   reset_signals();
   const char *first = reinterpret_cast<const char*>(header + 1), *at = first;
-  bool maps = waits_for_maps(first, header->step_count);
-  if (!maps) open_all_sources(header, first);
+  bool maps = waits_for_maps(first, header->step_count), opened = maps;
   for (uint32_t i = 0; i < header->step_count; ++i) {
     StepView step{reinterpret_cast<const WireStep*>(at), i};
+    if (!opened && step.wire->kind != static_cast<uint32_t>(StepKind::Birth)) {
+      open_all_sources(header, first);
+      opened = true;
+    }
     run_step(step, step.wire->trace != 0);
     if (maps && step.wire->kind == static_cast<uint32_t>(StepKind::WaitMaps)) open_all_sources(header, first);
     at += step.wire->size;
@@ -182,6 +174,6 @@ int main(int count, char**) {
   if (!hull::init::g_state.dumpable) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   umask(0);
   for (int fd = hull::sandbox::kControlFd; fd <= hull::sandbox::kConsoleFd; ++fd)
-    if (fd != hull::sandbox::kPlanFd) fcntl(fd, F_SETFD, FD_CLOEXEC);  // run_plan() closes it
+    if (fd != hull::sandbox::kPlanFd) fcntl(fd, F_SETFD, FD_CLOEXEC);  // map_plan() closes it
   hull::init::run_plan();
 }

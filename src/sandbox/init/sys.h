@@ -50,6 +50,7 @@ struct State {
   int root_source = -1;       // RootBind's tree; with old_mounts the directory itself
   int received_root = -1;     // the overlay that hull made for us, from WaitMaps
   int control = sandbox::kControlFd;  // -1 once hull has let go of us
+  int32_t* born_pid = nullptr;  // where Birth leaves what hull has to know
   int label = -1;             // from OpenLabel
   bool dumpable = false;      // main left us so, until the id maps are written
   bool no_openat2 = false;    // this kernel refuses openat2: walk.cpp
@@ -102,7 +103,7 @@ int set_hostname(const StepView&), set_domainname(const StepView&), write_sysctl
 int set_rlimit(const StepView&), set_oom_score_adj(const StepView&), new_keyring(const StepView&);
 int set_umask(const StepView&), set_personality(const StepView&), set_user(const StepView&);
 int drop_bounding(const StepView&), set_caps(const StepView&), no_new_privs(const StepView&);
-int load_seccomp(const StepView&), change_directory(const StepView&), new_session(const StepView&);
+int load_seccomp(const StepView&), change_directory(const StepView&), be_born(const StepView&), new_session(const StepView&);
 int stay_as_reaper(const StepView&), wait_maps(const StepView&), wait_go(const StepView&), wait_start(const StepView&), hold(const StepView&), execute(const StepView&);
 
 // Opens the sources of all bind mounts and of the root before any content of the container is reachable (SECURITY B5)

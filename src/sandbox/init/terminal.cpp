@@ -60,7 +60,7 @@ int open_console(const StepView& step) {
   if (send_descriptor(sandbox::kConsoleFd, master, "P", 1) != 0) return fail("sendmsg", "the terminal's master");
   close(master);
   close(sandbox::kConsoleFd);
-  if (ioctl(slave, TIOCSCTTY, 0) != 0) return fail("ioctl", "TIOCSCTTY");
+  if (step.number(3) == 0 && ioctl(slave, TIOCSCTTY, 0) != 0) return fail("ioctl", "TIOCSCTTY");
   for (int fd = 0; fd < 3; ++fd)
     if (dup2(slave, fd) < 0) return fail("dup2", "terminal");
   return close(slave);
