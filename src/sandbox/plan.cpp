@@ -125,9 +125,11 @@ Result<LaunchPlan> compile_plan(const oci::Spec& spec, const kernel::HostFacts& 
 
 // Whether all that takes rights can be done before the process is in sight of those who are inside, so that it never has
 // more than its program will (SECURITY A2). Not so where a step would not reach a child made afterwards, where the kernel
-// counts that child against a limit of the process's own, or where the filter, which is loaded by then, refuses a call.
+// counts that child against a limit of the process's own, where a label is written through the /proc of that pid namespace,
+// or where the filter, which is loaded by then, refuses a call.
 static bool may_be_born_last(const oci::Process& process, const ExecPlanOptions& options) {
   if (process.scheduler || process.exec_cpu_affinity || options.memory_policy || !options.listener_state.empty()) return false;
+  if (!process.apparmor_profile.empty() || !process.selinux_label.empty()) return false;
   if (options.cgroup_file_count > 0 && !options.opener_enters_groups) return false;
   for (const oci::Rlimit& limit : process.rlimits)
     if (limit.type == "RLIMIT_NPROC") return false;

@@ -97,12 +97,6 @@ class ProcessSteps {
     if (tail.start_hooks != nullptr) append_hooks(plan_, *tail.start_hooks, "startContainer", tail.start_hook_state);
   }
 
-  // Written as late as can be, but by whom its file belongs to: what it says holds for the next exec, also a child's.
-  void label() {
-    bool opened = std::any_of(plan_.steps.begin(), plan_.steps.end(), [](const Step& step) { return step.kind == StepKind::OpenLabel; });
-    if (opened) add(StepKind::Label).texts = {process_.selinux_label.empty() ? "exec " + process_.apparmor_profile : process_.selinux_label};
-  }
-
   void be_born(const Birth& birth) {
     add(StepKind::Birth);
     append_group(plan_, birth);
@@ -110,7 +104,8 @@ class ProcessSteps {
   }
 
   Result<> execute(const ProcessTail& tail) {
-    if (!tail.birth.last) label();
+    bool label = std::any_of(plan_.steps.begin(), plan_.steps.end(), [](const Step& step) { return step.kind == StepKind::OpenLabel; });
+    if (label) add(StepKind::Label).texts = {process_.selinux_label.empty() ? "exec " + process_.apparmor_profile : process_.selinux_label};
     if (process_.args.empty()) return fail(ErrorKind::Invalid, "process.args: no command given");
     Step& step = add(StepKind::Exec);
     step.texts = process_.args;
@@ -154,14 +149,14 @@ Result<> append_process_steps(LaunchPlan& plan, const oci::Process& process, con
   if (process.no_new_privileges) {
     steps.capabilities(masks);
     steps.add(StepKind::NoNewPrivs);
-    if (last) steps.label(), steps.be_born(tail.birth);
+    if (last) steps.be_born(tail.birth);
     steps.wait(tail);
     steps.seccomp(filter, seccomp_flags, tail);
   } else {
     if (!last) steps.wait(tail);
     steps.seccomp(filter, seccomp_flags, tail);
     steps.capabilities(masks);
-    if (last) steps.label(), steps.be_born(tail.birth), steps.wait(tail);
+    if (last) steps.be_born(tail.birth), steps.wait(tail);
   }
   if (tail.reaper) steps.add(StepKind::Reaper);
   plan.reaper = tail.reaper;

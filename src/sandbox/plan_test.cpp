@@ -202,6 +202,9 @@ TEST(CompileExecPlan, AProcessIsBornAtOnceWhereItCouldNotBeLast) {
   EXPECT_TRUE(born_at_once(process, options));
   options.seccomp_filter.clear();
   EXPECT_FALSE(born_at_once(process, options));
+  process.apparmor_profile = "confined";
+  EXPECT_TRUE(born_at_once(process, options));
+  process.apparmor_profile.clear();
   process.rlimits = {{"RLIMIT_NPROC", 10, 10}};
   EXPECT_TRUE(born_at_once(process, options));
   options.join_target = CLONE_NEWNS;
