@@ -69,11 +69,12 @@ def many_at_once(count):
 
 
 def peak_memory():
-    print("\npeak memory of one run (largest resident set of it and its helpers)")
+    print("\npeak memory of one run (largest resident set of it and its helpers), of nine runs the median, least and most")
     for name, command in all_runtimes():
         path = f"{WORLD}/bundle-{name.replace(' ', '-')}-oci-run"
-        out = quietly(f"{BUILD}/timeit", "1", "1", *command, "run", "-b", path, f"k{os.getpid()}")
-        print(f"  {name:40} {out.stdout.split()[2] if out.stdout else 'not measured:'} KiB")
+        runs = [quietly(f"{BUILD}/timeit", "1", "1", *command, "run", "-b", path, f"k{os.getpid()}-{n}").stdout.split() for n in range(9)]
+        peaks = sorted(int(out[2]) for out in runs if out)
+        print(f"  {name:40} {f'{peaks[len(peaks) // 2]} KiB ({peaks[0]} - {peaks[-1]})' if peaks else 'not measured'}")
 
 
 def main():
