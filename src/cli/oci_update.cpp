@@ -1,5 +1,5 @@
 // hull oci update: limits of a container that runs, as options or as the runtime-spec's resources.
-#include <unistd.h>
+#include <fcntl.h>
 
 #include "base/text.h"
 #include "cli/oci.h"
@@ -77,7 +77,7 @@ Result<oci::Resources> wanted(const Args& args) {
   if (args.resources.empty()) {
     TRY(take_options(resources, args));
   } else {
-    Fd in = args.resources == "-" ? Fd(::dup(0)) : TRY(open_file(args.resources, 0));
+    Fd in = args.resources == "-" ? Fd(::fcntl(0, F_DUPFD_CLOEXEC, 3)) : TRY(open_file(args.resources, 0));
     std::string text = TRY(read_all(in, 1 << 20, "resources"));
     resources = TRY(oci::parse_resources(text, "resources"));
   }

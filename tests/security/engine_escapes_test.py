@@ -84,6 +84,36 @@ def test_nothing_of_the_image_runs_but_the_command():
     equal(strange, [], "programs that were run")
 
 
+# ---- descriptors (runc 1.5.2, crun: some lacked close-on-exec)
+
+MAKERS = ("open", "openat", "openat2", "socket", "socketpair", "pipe2", "pipe", "memfd_create", "eventfd2", "eventfd", "epoll_create1", "epoll_create", "accept4",
+          "accept", "inotify_init1", "inotify_init", "signalfd4", "timerfd_create", "fsopen", "fsmount", "fspick", "open_tree", "userfaultfd", "creat", "dup")
+
+
+def test_every_descriptor_is_made_close_on_exec():
+    """What is made without it can be inherited by a child that another part of the program starts meanwhile."""
+    need("strace")
+    trace = scratch("trace")
+    name = start_container("--net=none", "busybox", "sleep", "1000")
+    try:
+        for number, words in enumerate((("run", "--rm", "--net=none", "busybox", "true"), ("run", "--rm", "--net=container:" + name, "busybox", "true"),
+                                        ("exec", name, "true"), ("inspect", name), ("ns", "ls"), ("ps",), ("logs", name))):
+            run("strace", "-f", "-qq", "-e", f"trace=execve,{','.join('?' + maker for maker in MAKERS)}", "-o", f"{trace}{number}", binary(), *words)
+            theirs, seen = set(), 0
+            with open(f"{trace}{number}") as lines:
+                for line in lines:
+                    pid, call = line.split(maxsplit=1)
+                    if '"/bin/true"' in call:
+                        theirs.add(pid)  # the container's program from here on
+                    if pid in theirs or call.startswith(("execve", "---", "+++")) or " = -1" in call or "unfinished" in call or "resumed" in call:
+                        continue
+                    seen += 1
+                    check("CLOEXEC" in call or sanitized(), f"hull {words[0]}: {line.strip()}")
+            check(seen > 0, f"hull {words[0]}: {seen} descriptors were seen")
+    finally:
+        hull("rm", "-f", name).ok()
+
+
 # ---- /dev/console and the terminal (CVE-2025-52565, CVE-2017-5226, CVE-2023-28100)
 
 def test_dev_console_is_a_link_to_the_host():

@@ -354,7 +354,7 @@ int readonly_paths(const StepView& step) {
 }
 
 int remount(const StepView& step) {
-  int mount_fd = strcmp(step.text(0), "/") == 0 ? dup(g_state.root) : open_inside(step.text(0), O_PATH);
+  int mount_fd = strcmp(step.text(0), "/") == 0 ? fcntl(g_state.root, F_DUPFD_CLOEXEC, 0) : open_inside(step.text(0), O_PATH);
   if (mount_fd < 0) return fail("open", step.text(0));
   int result = set_attributes(mount_fd, false, step.number(0), step.number(1), 0);
   if (result != 0) fail("mount_setattr", step.text(0));

@@ -53,7 +53,7 @@ static int make_directory_inside_at(const char* path, unsigned mode, int links_l
   char prefix[kPathMax];
   size_t size = strlen(path);
   if (size >= sizeof prefix) return fail_as(ENAMETOOLONG, "mkdir", path);
-  int parent = dup(g_state.root);
+  int parent = fcntl(g_state.root, F_DUPFD_CLOEXEC, 0);
   for (size_t begin = 0; begin < size && parent >= 0;) {
     while (begin < size && path[begin] == '/') ++begin;
     size_t end = begin;
