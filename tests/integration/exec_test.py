@@ -1,7 +1,8 @@
 """hull exec: streams, terminal, user, environment, codes; and that what it starts is inside in every respect."""
+import os
 import time
 
-from lib.hull import Terminal, binary, check, container, equal, eventually, hull, inspect, namespace_of
+from lib.hull import Skip, Terminal, binary, check, container, equal, eventually, hull, inspect, namespace_of
 
 SLEEP = ("--net=none", "busybox", "sleep", "600")
 
@@ -68,3 +69,24 @@ def test_privileged_has_more_and_only_then():
         equal(hull("exec", "box", "sh", "-c", "grep CapEff /proc/self/status").ok().out.split()[1], "00000000800405fb")
         full = hull("exec", "--privileged", "box", "sh", "-c", "grep CapEff /proc/self/status").ok().out.split()[1]
         check(int(full, 16) & 1 << 21, f"CAP_SYS_ADMIN in {full}")
+
+
+def test_a_container_that_is_full_of_processes_can_still_be_looked_into():
+    """With cgroup v1 whoever enters is not counted against the limit; it is then that somebody has to look."""
+    if not os.path.isdir("/sys/fs/cgroup/pids"):
+        raise Skip("cgroup v2 counts who is cloned into a group")
+    with container("--name=box", "--pids-limit=3", "--net=none", "busybox", "sh", "-c", "sleep 600 & sleep 600 & echo full; wait"):
+        eventually(lambda: "full" in hull("logs", "box").out)
+        hull("exec", "box", "cat", "/sys/fs/cgroup/pids/pids.current").ok().out_is("4\n")
+        hull("exec", "box", "sh", "-c", "true & wait").exits(2).err_contains("can't fork")
+
+
+def test_a_terminal_is_the_process_s_own():
+    """It leads a session of its own in the container's pid namespace, with the terminal for its controlling one."""
+    with container("--name=box", *SLEEP):
+        with Terminal(binary(), "exec", "-it", "box", "sh", "-c", "tty; : > /dev/tty && echo controlled; echo \"$(cut -d' ' -f1,5,6 /proc/$$/stat)\"") as terminal:
+            terminal.expect(r"/dev/pts/\d+")
+            terminal.expect("controlled")
+            found = terminal.expect(r"(\d+) (\d+) (\d+)")
+            equal(len(set(found.groups())), 1, "pid, process group and session")
+            equal(terminal.wait(), 0)
