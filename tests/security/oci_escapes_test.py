@@ -294,7 +294,8 @@ def test_a_name_is_no_path():
 
 
 def test_a_swapper_races_the_mounts():
-    """CVE-2021-30465: two directories of a shared volume are exchanged, one of them a link, while mounts are made in it."""
+    """CVE-2021-30465, and CVE-2026-53612 of mount(8), which changed owners by path: two directories of a shared volume are
+    exchanged, one of them a link, while mounts with owners of their own are made in it."""
     place, volume = canary(), scratch("raced")
     os.makedirs(f"{volume}/inner", exist_ok=True)
     if not os.path.lexists(f"{volume}/bad"):
@@ -303,7 +304,7 @@ def test_a_swapper_races_the_mounts():
     swapper = subprocess.Popen([compiled("security/swap.c"), f"{volume}/inner", f"{volume}/bad"])
     try:
         nested = [{"destination": "/v", "type": "bind", "source": volume, "options": ["rbind"]}] + \
-                 [{"destination": f"/v/inner/{n}", "type": "tmpfs", "source": "tmpfs"} for n in range(3)]
+                 [{"destination": f"/v/inner/{n}", "type": "tmpfs", "source": "tmpfs", "options": ["mode=0700", "uid=1234", "gid=1234"]} for n in range(3)]
         for _ in range(60):
             attempt(lambda c: c["mounts"].extend(json.loads(json.dumps(nested))), script=f"cat /v/inner/secret /v/inner/*/secret 2>/dev/null; grep -c {place} /proc/self/mountinfo")
             equal(fingerprint(place), before, "the host's directory")
@@ -311,10 +312,6 @@ def test_a_swapper_races_the_mounts():
         over.set()
         swapper.kill()
         swapper.wait()
-
-
-for _name in [name for name in list(globals()) if name.startswith("test_")]:
-    globals()[_name].timeout = 120
 
 
 def watch_who_enters(runtime, *capabilities):
@@ -355,3 +352,7 @@ def test_whoever_may_trace_everything_still_finds_nothing_of_the_host_s_files():
     check(any(line.startswith("sees exe") for line in lines), "the attack saw nothing: it proves nothing")
     harmless = re.compile(r"sees (exe /memfd:hull-init .deleted.|(cwd|root) /|fd/\d+ (/dev/null|(pipe|socket):.*|/sys/fs/cgroup/.*/tasks|/.*/log\d*))$|traces it$")
     equal([line for line in lines if not harmless.match(line)], [], "what hull shows")
+
+
+for _name in [name for name in list(globals()) if name.startswith("test_")]:
+    globals()[_name].timeout = 120
