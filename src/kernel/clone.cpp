@@ -120,7 +120,7 @@ Result<CloneResult> clone_once(const CloneRequest& request, Entering& entering) 
   int pidfd = -1;
   CloneArgs args{};
   args.flags = request.flags | CLONE_VM | CLONE_VFORK;
-  args.exit_signal = (request.flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD;
+  args.exit_signal = SIGCHLD;
   args.stack = reinterpret_cast<uint64_t>(stack.base);
   args.stack_size = kStackSize;
   if (request.want_pidfd) {
@@ -164,17 +164,16 @@ Result<pid_t> clone_beside(void* stack, int (*body)(void*), void* context) {
 
 Result<CloneResult> clone_sharing_memory(const CloneRequest& request, int (*body)(void*), void* context) {
   Entering entering{body, context, Fd()};
-  auto reap = [&](pid_t pid) { if ((request.flags & CLONE_PARENT) == 0) ::waitpid(pid, nullptr, __WALL); };
   CloneResult made = TRY(clone_once(request, entering));
   if (!entering.began && request.cgroup_fd >= 0) {
     // KERNEL: from 6.14 on, a child cloned into a group is killed at birth where cgroup.kill was once used on that group, or
     // on its parent's, as if that had happened meanwhile; cgroup_post_fork(). It enters by itself then.
-    reap(made.pid);
+    ::waitpid(made.pid, nullptr, __WALL);
     TRY(open_group(entering, request.cgroup_fd));
     made = TRY(clone_once({request.flags, -1, request.want_pidfd}, entering));
   }
   if (!entering.refused) return made;
-  reap(made.pid);
+  ::waitpid(made.pid, nullptr, __WALL);
   return fail(ErrorKind::System, "the cgroup of the container takes no process");
 }
 

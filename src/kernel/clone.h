@@ -11,7 +11,7 @@
 namespace hull::kernel {
 
 struct CloneRequest {
-  uint64_t flags = 0;      // CLONE_NEW*, CLONE_PARENT, CLONE_FILES; CLONE_VM|CLONE_VFORK are added
+  uint64_t flags = 0;      // CLONE_NEW*, CLONE_FILES; CLONE_VM|CLONE_VFORK are added
   int cgroup_fd = -1;      // a cgroup v2 directory for CLONE_INTO_CGROUP
   bool want_pidfd = false;
 };

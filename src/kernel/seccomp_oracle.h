@@ -1,5 +1,4 @@
-// Test support: builds the same profile with libseccomp (loaded at
-// run time, in tests alone) to compare with.
+// Test support: builds a profile with libseccomp (loaded at run time, in tests alone) to compare ours with.
 #pragma once
 
 #include <linux/filter.h>

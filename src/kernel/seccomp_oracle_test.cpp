@@ -91,7 +91,7 @@ std::optional<std::vector<sock_filter>> libseccomp_filter(const oci::Seccomp& pr
   return program;
 }
 
-TEST(SeccompOracle, RefusesAProgramThatRunsOffItsEnd) {
+TEST(RunFilter, RefusesAProgramThatRunsOffItsEnd) {
   EXPECT_FALSE(run_filter({{BPF_JMP | BPF_JA, 0, 0, 5}}, {}));
   EXPECT_FALSE(run_filter({{BPF_LD | BPF_W | BPF_ABS, 0, 0, 64}}, {}));
   EXPECT_EQ(run_filter({{BPF_RET | BPF_K, 0, 0, 7}}, {}), 7u);

@@ -2,15 +2,14 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/utsname.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <utility>
 
 #include "base/text.h"
 #include "kernel/host_facts.h"
+#include "kernel/seccomp_profile.h"
 
 namespace hull::runtime {
 
@@ -104,26 +103,26 @@ static Result<> aim_below(Entry& entry, const std::string& group, const std::str
       return std::find(one.controllers.begin(), one.controllers.end(), controller) != one.controllers.end();
     });
     if (of == layout.v1.end()) return fail(ErrorKind::NotFound, format("--cgroup \"{}\": this host has no controller {}", wish, controller));
-    std::replace(files.begin(), files.end(), of->mount_point + group + "/tasks", of->mount_point + whole + "/tasks");
+    for (std::string& file : files)
+      if (file.starts_with(of->mount_point + "/")) file = of->mount_point + whole + "/tasks";
   }
   return {};
 }
 
 // KERNEL: cgroup v1 asks for the rights of whoever opened the file only since 5.16; __cgroup1_procs_write().
 static bool opener_enters_groups() {
-  utsname names{};
-  ::uname(&names);
-  int major = 0, minor = 0;
-  return std::sscanf(names.release, "%d.%d", &major, &minor) == 2 && (major > 5 || (major == 5 && minor >= 16));
+  kernel::KernelVersion version = kernel::host_kernel_version();
+  return version.major > 5 || (version.major == 5 && version.minor >= 16);
 }
 
 Result<> aim(Entry& entry, pid_t pid, const Fd& pidfd, const std::string& group, const std::string& unit) {
   entry.io.target_pidfd = pidfd.get();
   entry.options.join_target = TRY(sandbox::differing_namespaces(pid));
   entry.options.setgroups_refused = kernel::is_unprivileged() && (entry.options.join_target & CLONE_NEWUSER) != 0;
-  bool has_group = cgroups() != nullptr && !group.empty();
-  if (!has_group && !entry.below.empty()) return fail(ErrorKind::Unsupported, "--cgroup: the container has no group of its own");
-  if (!has_group) return {};
+  if (cgroups() == nullptr || group.empty()) {
+    if (!entry.below.empty()) return fail(ErrorKind::Unsupported, "--cgroup: the container has no group of its own");
+    return {};
+  }
   entry.groups.push_back(TRY(cgroups()->find(group)));
   kernel::CgroupEntry way = entry.groups.back()->entry();
   if (!unit.empty() && kernel::systemd_is_the_users()) entry.users_unit = unit;

@@ -52,8 +52,9 @@ struct Compiler {
   bool in_user_namespace() const { return facts.in_user_namespace || find_namespace(kernel::NsKind::User) != nullptr; }
 };
 
-// Where a process that enters is made, and what it does first there.
-struct Birth {
+// How a process that enters comes to its place: born there where others are, in the group, leading a session.
+struct Arrival {
+  bool birth = false;
   bool last = false;  // after everything that takes rights
   bool terminal = false;
   int group_fd = -1;  // the first of `group_files`, as hull-init numbers them
@@ -67,7 +68,7 @@ struct ProcessTail {
   int listener_fd = -1;
   std::string_view listener_state = {};
   int preserved_fd = -1, preserved_fds = 0;
-  Birth birth = {};
+  Arrival arrival = {};
   const std::vector<oci::Hook>* start_hooks = nullptr;
   std::string_view start_hook_state = {};
 };
@@ -90,7 +91,7 @@ Result<> append_memory_policy(LaunchPlan& plan, const std::optional<oci::MemoryP
 void append_label(LaunchPlan& plan, const oci::Process& process);
 Result<Step> affinity_step(const std::string& cpus);
 // plan_process.cpp: also exec's
-void append_group(LaunchPlan& plan, const Birth& birth);
+void append_arrival(LaunchPlan& plan, const Arrival& arrival);
 Result<> compile_process(Compiler&);
 Result<> append_process_steps(LaunchPlan& plan, const oci::Process& process, const std::vector<sock_filter>& filter,
                               uint32_t seccomp_flags, const ProcessTail& tail);

@@ -156,16 +156,14 @@ Result<LaunchPlan> compile_exec_plan(const oci::Process& process, const ExecPlan
   const auto& affinity = process.exec_cpu_affinity;
   if (affinity && !affinity->initial.empty()) plan.steps.push_back(TRY(affinity_step(affinity->initial)));
   PassedNumbers passed;
-  Birth birth{born_last, process.terminal, passed.take(options.cgroup_file_count > 0, static_cast<int>(options.cgroup_file_count)), options.cgroup_file_count};
-  if (joins_pid && !born_last) add(StepKind::Birth);
-  if (!born_last) append_group(plan, birth);
+  Arrival arrival{joins_pid, born_last, process.terminal, passed.take(options.cgroup_file_count > 0, static_cast<int>(options.cgroup_file_count)), options.cgroup_file_count};
+  if (!born_last) append_arrival(plan, arrival);
   if ((options.join_target & CLONE_NEWTIME) != 0) add(StepKind::EnterTimeNs).numbers[0] = static_cast<uint64_t>(passed.take(true));
   if (affinity && !affinity->final_.empty()) plan.steps.push_back(TRY(affinity_step(affinity->final_)));
   TRY(append_schedule(plan, process));
   append_personality(plan, options.personality);
   TRY(append_memory_policy(plan, options.memory_policy));
   append_label(plan, process);
-  if (!born_last) add(StepKind::NewSession);
   if ((options.join_target & CLONE_NEWUSER) != 0) add(StepKind::BecomeRoot);
   add(StepKind::NewKeyring);
   if (process.terminal) {
@@ -177,7 +175,7 @@ Result<LaunchPlan> compile_exec_plan(const oci::Process& process, const ExecPlan
     console.numbers[3] = born_last;
   }
   ProcessTail tail;
-  tail.birth = birth;
+  tail.arrival = arrival;
   tail.setgroups_refused = options.setgroups_refused;
   tail.listener_fd = passed.take(!options.listener_state.empty());
   tail.listener_state = options.listener_state;

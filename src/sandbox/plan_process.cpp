@@ -97,12 +97,6 @@ class ProcessSteps {
     if (tail.start_hooks != nullptr) append_hooks(plan_, *tail.start_hooks, "startContainer", tail.start_hook_state);
   }
 
-  void be_born(const Birth& birth) {
-    add(StepKind::Birth);
-    append_group(plan_, birth);
-    add(StepKind::NewSession).numbers[0] = birth.terminal;
-  }
-
   Result<> execute(const ProcessTail& tail) {
     bool label = std::any_of(plan_.steps.begin(), plan_.steps.end(), [](const Step& step) { return step.kind == StepKind::OpenLabel; });
     if (label) add(StepKind::Label).texts = {process_.selinux_label.empty() ? "exec " + process_.apparmor_profile : process_.selinux_label};
@@ -126,11 +120,15 @@ class ProcessSteps {
 
 }  // namespace
 
-void append_group(LaunchPlan& plan, const Birth& birth) {
-  if (birth.group_files == 0) return;
-  Step& enter = plan.steps.emplace_back(Step{StepKind::EnterCgroup, {}, {}});
-  enter.numbers[0] = static_cast<uint64_t>(birth.group_fd);
-  enter.numbers[1] = birth.group_files;
+void append_arrival(LaunchPlan& plan, const Arrival& arrival) {
+  auto add = [&](StepKind kind) -> Step& { return plan.steps.emplace_back(Step{kind, {}, {}}); };
+  if (arrival.birth) add(StepKind::Birth);
+  if (arrival.group_files > 0) {
+    Step& enter = add(StepKind::EnterCgroup);
+    enter.numbers[0] = static_cast<uint64_t>(arrival.group_fd);
+    enter.numbers[1] = arrival.group_files;
+  }
+  add(StepKind::NewSession).numbers[0] = arrival.last && arrival.terminal;
 }
 
 Result<> append_process_steps(LaunchPlan& plan, const oci::Process& process, const std::vector<sock_filter>& filter,
@@ -145,18 +143,18 @@ Result<> append_process_steps(LaunchPlan& plan, const oci::Process& process, con
   steps.user(tail.setgroups_refused);
   // KERNEL: loading a filter needs no_new_privs or CAP_SYS_ADMIN; seccomp(2). Without the first, the filter comes before
   // the capabilities go (it must allow capset, prctl and execve); with it, last.
-  bool last = tail.birth.last;
+  bool last = tail.arrival.last;
   if (process.no_new_privileges) {
     steps.capabilities(masks);
     steps.add(StepKind::NoNewPrivs);
-    if (last) steps.be_born(tail.birth);
+    if (last) append_arrival(plan, tail.arrival);
     steps.wait(tail);
     steps.seccomp(filter, seccomp_flags, tail);
   } else {
     if (!last) steps.wait(tail);
     steps.seccomp(filter, seccomp_flags, tail);
     steps.capabilities(masks);
-    if (last) steps.be_born(tail.birth), steps.wait(tail);
+    if (last) append_arrival(plan, tail.arrival), steps.wait(tail);
   }
   if (tail.reaper) steps.add(StepKind::Reaper);
   plan.reaper = tail.reaper;

@@ -7,7 +7,6 @@ import time
 
 from lib.hull import busybox_rootfs, check, compiled, contains, equal, hull, hull_root, hull_run, run, scratch, start_container
 
-NOBODY = 65534
 # Kernel files whose content tells of the host, or costs it (CVE-2020-8694, CVE-2015-3630, CVE-2018-10892, GHSA-6fw5-f8r9-fgfm).
 CLOSED = ("/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/sched_debug", "/proc/latency_stats", "/proc/interrupts", "/proc/acpi", "/proc/asound",
           "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap")
@@ -87,9 +86,5 @@ def test_numbers_in_sets_of_processors_cost_nothing():
     for value in ("0-4294967295", ",".join(["1"] * 30000), "0-18446744073709551615", "4294967295", "1-", "-1", "0x1", "a"):
         for option in ("--cpuset-cpus", "--cpuset-mems"):
             begin = time.monotonic()
-            result = hull("run", "--rm", "--net=none", f"{option}={value}", "busybox", "true")
+            hull("run", "--rm", "--net=none", f"{option}={value}", "busybox", "true").fails(125).one_line_error()
             check(time.monotonic() - begin < 10, f"{option}={value[:40]}: {time.monotonic() - begin:.1f} s")
-            if value == ",".join(["1"] * 30000) and result.code == 0:
-                continue
-            result.fails(125).one_line_error()
-

@@ -68,16 +68,32 @@ uint64_t now_ns() {
   _exit(1);
 }
 
+bool has_step(const sandbox::WireHeader* header, StepKind kind) {
+  auto* at = reinterpret_cast<const char*>(header + 1);
+  for (uint32_t i = 0; i < header->step_count; ++i) {
+    auto* wire = reinterpret_cast<const WireStep*>(at);
+    if (wire->kind == static_cast<uint32_t>(kind)) return true;
+    at += wire->size;
+  }
+  return false;
+}
+
+// Shared, for what Birth tells; before any filter can refuse it.
+int32_t* map_born_pid() {
+  void* shared = mmap(nullptr, sizeof(sandbox::WireHeader), PROT_READ | PROT_WRITE, MAP_SHARED, sandbox::kPlanFd, 0);
+  return shared == MAP_FAILED ? nullptr : &static_cast<sandbox::WireHeader*>(shared)->born_pid;
+}
+
 const sandbox::WireHeader* map_plan() {
   struct stat status;
   if (fstat(sandbox::kPlanFd, &status) != 0) return nullptr;
   auto size = static_cast<size_t>(status.st_size);
   void* data = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, sandbox::kPlanFd, 0);
-  void* shared = mmap(nullptr, sizeof(sandbox::WireHeader), PROT_READ | PROT_WRITE, MAP_SHARED, sandbox::kPlanFd, 0);
+  if (data == MAP_FAILED || !sandbox::is_sound_plan(data, size)) return nullptr;
+  auto* header = static_cast<const sandbox::WireHeader*>(data);
+  if (has_step(header, StepKind::Birth) && (g_state.born_pid = map_born_pid()) == nullptr) return nullptr;
   close(sandbox::kPlanFd);
-  if (data == MAP_FAILED || shared == MAP_FAILED) return nullptr;
-  g_state.born_pid = &static_cast<sandbox::WireHeader*>(shared)->born_pid;
-  return sandbox::is_sound_plan(data, size) ? static_cast<const sandbox::WireHeader*>(data) : nullptr;
+  return header;
 }
 
 // By the system call: the C library keeps signals 32 and 33 to itself, and a parent may have left them ignored.
@@ -124,17 +140,9 @@ void send_trace() {
   send(g_state.control, g_trace, (g_traced + 1) * sizeof *g_trace, MSG_NOSIGNAL);
 }
 
-static bool waits_for_maps(const char* at, uint32_t steps) {
-  for (uint32_t i = 0; i < steps; ++i) {
-    auto* wire = reinterpret_cast<const WireStep*>(at);
-    if (wire->kind == static_cast<uint32_t>(StepKind::WaitMaps)) return true;
-    at += wire->size;
-  }
-  return false;
-}
-
 // KERNEL: in a new user namespace our capabilities count for files of mapped owners alone, so not before the maps are
-// there (a root below a directory that only its mapped owner may search); capabilities(7), user_namespaces(7).
+// there (a root below a directory that only its mapped owner may search); capabilities(7), user_namespaces(7). And a mount
+// is copied only from one's own mount namespace, so not before Birth.
 static void open_all_sources(const sandbox::WireHeader* header, const char* first) {
   uint32_t failed = 0;
   if (open_sources(first, header->step_count, &failed) != 0) report(failed);
@@ -147,17 +155,13 @@ static void open_all_sources(const sandbox::WireHeader* header, const char* firs
     fail_as(EINVAL, "plan", "not readable");
     report(0);
   }
-  reset_signals();
   const char *first = reinterpret_cast<const char*>(header + 1), *at = first;
-  bool maps = waits_for_maps(first, header->step_count), opened = maps;
+  StepKind sources_after = has_step(header, StepKind::WaitMaps) ? StepKind::WaitMaps : g_state.born_pid != nullptr ? StepKind::Birth : StepKind::Count;
+  if (sources_after == StepKind::Count) open_all_sources(header, first);
   for (uint32_t i = 0; i < header->step_count; ++i) {
     StepView step{reinterpret_cast<const WireStep*>(at), i};
-    if (!opened && step.wire->kind != static_cast<uint32_t>(StepKind::Birth)) {
-      open_all_sources(header, first);
-      opened = true;
-    }
     run_step(step, step.wire->trace != 0);
-    if (maps && step.wire->kind == static_cast<uint32_t>(StepKind::WaitMaps)) open_all_sources(header, first);
+    if (step.wire->kind == static_cast<uint32_t>(sources_after)) open_all_sources(header, first);
     at += step.wire->size;
   }
   _exit(1);
@@ -172,6 +176,7 @@ int main(int count, char**) {
   // where nobody else is, and WaitMaps follows.
   hull::init::g_state.dumpable = count >= 2;
   if (!hull::init::g_state.dumpable) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  hull::init::reset_signals();
   umask(0);
   for (int fd = hull::sandbox::kControlFd; fd <= hull::sandbox::kConsoleFd; ++fd)
     if (fd != hull::sandbox::kPlanFd) fcntl(fd, F_SETFD, FD_CLOEXEC);  // map_plan() closes it
