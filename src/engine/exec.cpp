@@ -2,7 +2,6 @@
 // joined through its pidfd and its cgroup entered by the process itself.
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include <cerrno>
 
@@ -15,6 +14,7 @@
 #include "engine/names.h"
 #include "engine/state.h"
 #include "kernel/host_facts.h"
+#include "kernel/identity.h"
 
 namespace hull::engine {
 namespace {
@@ -96,6 +96,7 @@ Result<sandbox::ParentProgram> reaping_parent(const Record& record) {
   sandbox::ParentProgram shim;
   shim.path = TRY(find_shim());
   shim.arguments = {"hull-shim", record.id, "%pid"};
+  shim.dismiss = kernel::reap;  // it ends with its child
   return shim;
 }
 
@@ -139,7 +140,7 @@ Result<Outcome> Engine::exec(std::string_view container, const ExecOptions& opti
   outcome.id = target.record.id;
   outcome.detached = options.detach;
   if (auto released = launched.go(); !released) {
-    while (options.detach && ::waitpid(launched.parent_pid(), nullptr, 0) < 0 && errno == EINTR) {}
+    if (options.detach) kernel::reap(launched.parent_pid());
     outcome.exit_code = launched.command_failed() ? exit_code_of_command_failure(released.error()) : 125;
     outcome.error = std::move(released).error();
     return outcome;

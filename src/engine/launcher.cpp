@@ -4,11 +4,9 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
-
 
 #include "base/text.h"
 #include "base/undo.h"
@@ -16,6 +14,7 @@
 #include "engine/state.h"
 #include "image/store.h"
 #include "kernel/host_facts.h"
+#include "kernel/identity.h"
 #include "kernel/seccomp.h"
 #include "kernel/seccomp_default.h"
 #include "kernel/seccomp_profile.h"
@@ -147,10 +146,6 @@ Result<std::vector<ns::NamedFd>> keep_shared(const Layout& layout, const Record&
   return opened;
 }
 
-void reap(pid_t pid) {
-  while (pid > 0 && ::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {}
-}
-
 }  // namespace
 
 std::vector<std::string> Root::layers() const {
@@ -241,8 +236,14 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
   launch_io.trace = io.trace;
   launch_io.parent = TRY(shim_program(layout, record, wires, io));
   Started started;
-  auto launched = TRY(runtime::launch(container, launch_io));
   started.shim = std::move(wires.primary);
+  // The shim sees the end of its child, and leaves the rest to us because our socket says so.
+  launch_io.parent->dismiss = [&started](pid_t shim) {
+    char done = shim::kDone;
+    (void)::send(started.shim.get(), &done, 1, MSG_NOSIGNAL);
+    kernel::reap(shim);
+  };
+  auto launched = TRY(runtime::launch(container, launch_io));
   started.shim_pid = launched.parent_pid();
   wires = Wires();  // the container's and the shim's ends: theirs alone from here on
   Result<> released = check_targets(prepared.facts);
@@ -259,11 +260,8 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
   if (!released) {
     Error cause = launched.cause_of(std::move(released).error());
     prepared.command_failed = launched.command_failed();
-    // The shim sees the end, and leaves the rest to us because our socket says so.
     (void)send_signal(launched.pidfd(), SIGKILL);
-    char done = shim::kDone;
-    (void)::send(started.shim.get(), &done, 1, MSG_NOSIGNAL);
-    reap(started.shim_pid);
+    launch_io.parent->dismiss(started.shim_pid);
     return fail(std::move(cause));
   }
   started.pid = launched.pid();

@@ -238,6 +238,24 @@ static bool is_dying(pid_t pid) {
   return fields.size() < 7 || (parse_uint(fields[6]).value_or(0) & kExiting) != 0;
 }
 
+// hull-init whose starter was killed before it let it go: it ends as soon as it looks. Under the record's lock nobody else
+// is about to. As a reaper it stays hull-init for good, but has a child then.
+static bool is_unreleased(pid_t pid) {
+  char program[64];
+  ssize_t size = ::readlink(format("/proc/{}/exe", pid).c_str(), program, sizeof program);
+  if (size < 0 || !std::string_view(program, static_cast<size_t>(size)).starts_with("/memfd:hull-init")) return false;
+  return read_file(format("/proc/{0}/task/{0}/children", pid)).value_or("").empty();
+}
+
+// What still stands as running and will not for long is waited for: who asks for a start is not told that it runs.
+static bool ends_shortly(const Standing& standing) {
+  constexpr int64_t kPatienceMs = 2000, kLookMs = 5;
+  if (is_dying(standing.state.pid)) return wait_for_end(standing.pidfd, kPatienceMs);
+  for (int64_t waited = 0; waited < kPatienceMs && is_unreleased(standing.state.pid); waited += kLookMs)
+    if (wait_for_end(standing.pidfd, kLookMs)) return true;
+  return has_ended(standing.pidfd);
+}
+
 Result<Outcome> Engine::start(std::string_view container, const StartOptions& options) const {
   Layout layout{root_, run_};
   Records records(layout);
@@ -247,8 +265,7 @@ Result<Outcome> Engine::start(std::string_view container, const StartOptions& op
   Outcome outcome;
   outcome.id = record.id;
   Standing standing = stand(layout, place);
-  constexpr int kDyingMs = 2000;
-  if (standing.state.running() && is_dying(standing.state.pid) && wait_for_end(standing.pidfd, kDyingMs)) standing = stand(layout, place);
+  if (standing.state.running() && ends_shortly(standing)) standing = stand(layout, place);
   if (standing.state.running()) {
     lock.reset();
     outcome.detached = true;

@@ -3,7 +3,6 @@
 
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 #include "base/text.h"
 #include "kernel/cgroup_tree.h"
 #include "kernel/host_facts.h"
+#include "kernel/identity.h"
 
 namespace hull::kernel {
 namespace {
@@ -218,7 +218,7 @@ Result<> UnitHolder::hold() {
 void UnitHolder::release() {
   if (pid_ <= 0) return;
   ::kill(pid_, SIGKILL);
-  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {}
+  reap(pid_);
   pid_ = 0;
 }
 

@@ -7,12 +7,12 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 
 #include "kernel/clone.h"
+#include "kernel/identity.h"
 
 namespace hull::kernel {
 
@@ -86,7 +86,7 @@ EarlyNet EarlyNet::start() {
 
 Result<Fd> EarlyNet::finish() {
   Work& work = *work_;
-  while (work.pid > 0 && ::waitpid(work.pid, nullptr, 0) < 0 && errno == EINTR) {}
+  reap(work.pid);
   work.pid = 0;
   Fd fd(std::exchange(work.fd, -1));
   if (fd) return fd;

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -117,6 +118,10 @@ std::string boot_id() {
 }
 
 bool has_ended(const Fd& pidfd) { return wait_for_end(pidfd, 0); }
+
+void reap(pid_t child) {
+  while (child > 0 && ::waitpid(child, nullptr, __WALL) < 0 && errno == EINTR) {}
+}
 
 int poll_with_process(pollfd* slots, size_t count, size_t which, const timespec* timeout) {
   constexpr int64_t kLookNs = 5000000;

@@ -38,6 +38,8 @@ bool wait_for_end(const Fd& pidfd, int64_t timeout_ms);
 Result<> send_signal(const Fd& pidfd, int signal_number);
 // ppoll(2); `slots[which]` is a handle, which is readable (POLLIN) when its process has ended.
 int poll_with_process(pollfd* slots, size_t count, size_t which, const timespec* timeout);
+// Waits until our own child has ended, however it did, and is no zombie.
+void reap(pid_t child);
 // The process's directory in /proc, whichever kind its handle is.
 Result<Fd> open_process_directory(const Fd& pidfd);
 

@@ -13,6 +13,7 @@
 #include "base/undo.h"
 #include "kernel/clone.h"
 #include "kernel/host_facts.h"
+#include "kernel/identity.h"
 #include "kernel/namespaces.h"
 
 namespace hull::kernel {
@@ -84,7 +85,7 @@ Result<Fd> make_mapping_namespace(const std::vector<oci::IdMapping>& uids, const
   Undo end;
   end.add([child] {
     ::kill(child, SIGKILL);
-    while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {}
+    reap(child);
   });
   TRY(write_id_maps(child, uids, gids, false));
   return open_ns(child, NsKind::User);

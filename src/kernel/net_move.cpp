@@ -6,7 +6,6 @@
 #include <net/if.h>
 #include <sched.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,6 +13,7 @@
 
 #include "base/text.h"
 #include "kernel/clone.h"
+#include "kernel/identity.h"
 #include "kernel/netlink.h"
 
 namespace hull::kernel {
@@ -123,7 +123,7 @@ Result<> move_device(const std::string& device, const Fd& net_ns, const std::str
   if (int error = request.send(); error != 0) return fail(Error::from_errno(error, "move", device));
   Arrival arrival{net_ns, inside, found->addresses, 0, {}};
   auto child = TRY(clone_sharing_memory({0, -1, false}, settle_in, &arrival));
-  while (::waitpid(child.pid, nullptr, __WALL) < 0 && errno == EINTR) {}
+  reap(child.pid);
   if (arrival.error != 0) return fail(Error::from_errno(arrival.error, arrival.what, inside));
   return {};
 }

@@ -214,12 +214,6 @@ int middle_body(void* context) {
   return become_init(launch);
 }
 
-Result<> reap(pid_t pid) {
-  while (::waitpid(pid, nullptr, 0) < 0)
-    if (errno != EINTR) return fail_errno("waitpid", "");
-  return {};
-}
-
 bool has_step(const LaunchPlan& plan, StepKind kind) {
   return std::any_of(plan.steps.begin(), plan.steps.end(), [kind](const Step& step) { return step.kind == kind; });
 }
@@ -240,13 +234,13 @@ Result<> start_init(Launch& launch) {
   launch.pid = middle.pid;
   launch.pidfd = std::move(middle.pidfd);
   if (launch.error) {
-    TRY(reap(middle.pid));
+    kernel::reap(middle.pid);
     return fail(*launch.error);
   }
   if (!has_step(launch.plan, StepKind::Birth)) return {};
   std::optional<pid_t> born = TRY(born_pid(launch, middle.pid));
   if (!born) return {};  // a step before it failed: the report waits for whoever lets it go
-  TRY(reap(middle.pid));
+  kernel::reap(middle.pid);
   launch.pid = *born;
   launch.pidfd = TRY(kernel::open_pidfd(launch.pid));  // ours and not reaped: the number is its own
   return {};
@@ -290,7 +284,7 @@ Result<pid_t> start_under_parent(Launch& launch) {
     launch.control.reset();         // hull-init, which waits for our word, ends with it
     ::kill(parent.pid, SIGKILL);    // our own child, not reaped: the number is its own
   }
-  TRY(reap(parent.pid));
+  kernel::reap(parent.pid);
   return fail(*launch.error);
 }
 
@@ -364,6 +358,20 @@ Result<> send_text(const Fd& control, const std::string& text) {
 
 }  // namespace
 
+// What only we can do for the process that has been made.
+static Result<> serve_from_outside(Launch& launch, Launched& launched, Fd& control) {
+  const LaunchPlan& plan = launch.plan;
+  if (!launched.pidfd()) {
+    launch.peer.reset();  // else its report's end would never come
+    TRY(launched.go());
+    return fail(ErrorKind::System, "the container's process ended before it was known");
+  }
+  if (launch.io.place && waits_for_maps(plan)) TRY(launch.io.place(launched.pid()));
+  if ((plan.new_namespaces & CLONE_NEWUSER) != 0) TRY(write_from_outside(launch));
+  if (waits_for_maps(plan)) TRY(send_maps_done(launch, control));
+  return {};
+}
+
 Result<Launched> launch(const LaunchPlan& plan, const LaunchIo& io) {
   Launch launch{plan, io};
   // KERNEL: exec lets us go on before it has made the new image dumpable, which begins as the old one was; fs/exec.c,
@@ -386,20 +394,17 @@ Result<Launched> launch(const LaunchPlan& plan, const LaunchIo& io) {
   launched.pid_ = launch.pid;
   launched.pidfd_ = std::move(launch.pidfd);
   launched.control_ = std::move(launch.control);
-  if (!launched.pidfd_) {
-    launch.peer.reset();  // else its report's end would never come
-    TRY(launched.go());
-    return fail(ErrorKind::System, "the container's process ended before it was known");
+  if (auto served = serve_from_outside(launch, launched, launched.control_); !served) {
+    if (launched.pidfd_) (void)kernel::send_signal(launched.pidfd_, SIGKILL);
+    if (io.parent) io.parent->dismiss(launched.parent_pid_);
+    return fail(std::move(served).error());
   }
-  if (io.place && waits_for_maps(plan)) TRY(io.place(launched.pid_));
-  if ((plan.new_namespaces & CLONE_NEWUSER) != 0) TRY(write_from_outside(launch));
-  if (waits_for_maps(plan)) TRY(send_maps_done(launch, launched.control_));
   return launched;
 }
 
 Launched::~Launched() {
   if (control_ && pidfd_) (void)kernel::send_signal(pidfd_, SIGKILL);
-  if (control_ && parent_pid_ == 0 && pid_ > 0) (void)reap(pid_);
+  if (control_ && parent_pid_ == 0 && pid_ > 0) kernel::reap(pid_);
 }
 
 Result<> Launched::go_unwatched() {
@@ -451,7 +456,7 @@ Result<bool> Launched::take_message() {
   WireFailure failure;
   std::memcpy(&failure, message, sizeof failure);
   Error error = failure_of(failure);
-  if (parent_pid_ == 0) (void)reap(pid_);
+  if (parent_pid_ == 0) kernel::reap(pid_);
   control_.reset();
   return fail(std::move(error));
 }

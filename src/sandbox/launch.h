@@ -21,6 +21,7 @@ struct ParentProgram {
   std::string path;
   std::vector<std::string> arguments;              // with argv[0]
   std::vector<std::pair<int, int>> descriptors;    // (ours, its number, >= 3); all others are closed; stdio is /dev/null
+  std::function<void(pid_t)> dismiss;              // for a launch that failed after it was started: ends and reaps it
 };
 
 struct LaunchIo {

@@ -7,7 +7,6 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,6 +14,7 @@
 
 #include "base/text.h"
 #include "kernel/clone.h"
+#include "kernel/identity.h"
 #include "kernel/namespaces.h"
 
 namespace hull::sandbox {
@@ -165,7 +165,7 @@ Result<Fd> make_overlay(const Step& step, pid_t process) {
   if (!way.attached) return overlay.make();
   Apart apart{overlay, step.texts[0], Fd()};
   auto child = TRY(kernel::clone_sharing_memory({CLONE_NEWNS | CLONE_FILES, -1, false}, make_apart, &apart));
-  while (::waitpid(child.pid, nullptr, __WALL) < 0 && errno == EINTR) {}
+  kernel::reap(child.pid);
   return std::move(apart.made);
 }
 

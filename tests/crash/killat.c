@@ -3,6 +3,9 @@
 // untraced. Answers on stdout: "reached COUNT" when the command ended first, or "killed PID COMM SYSCALL STATUS" with
 // the exit status of the command itself, or "hang" after ten seconds.
 //
+// With KILLAT_STOP in the environment, where it is the command itself that is killed, all other processes of the tree
+// are stopped (SIGSTOP) at that moment, as if the machine were too busy to run them; "stopped PID…" names them.
+//
 //   killat N COMMAND ARG…        N = 0 only counts
 #define _GNU_SOURCE
 #include <errno.h>
@@ -59,6 +62,24 @@ static pid_t start(char** command) {
   _exit(127);
 }
 
+static pid_t tree[64];
+
+static void remember(pid_t pid) {
+  for (size_t i = 0; i < sizeof tree / sizeof *tree; i++) {
+    if (tree[i] == pid) return;
+    if (tree[i] != 0) continue;
+    tree[i] = pid;
+    return;
+  }
+}
+
+static void stop_others(pid_t first) {
+  printf("stopped");
+  for (size_t i = 0; i < sizeof tree / sizeof *tree && tree[i] != 0; i++)
+    if (tree[i] != first && kill(tree[i], SIGSTOP) == 0) printf(" %d", tree[i]);
+  printf("\n");
+}
+
 // Returns 1 if this stop was the chosen one and the caller has been killed.
 static int at_syscall(pid_t pid, long wanted, long* count) {
   struct __ptrace_syscall_info info;
@@ -66,6 +87,7 @@ static int at_syscall(pid_t pid, long wanted, long* count) {
   if (!is_mutating(info.entry.nr) || ++*count != wanted) return 0;
   char comm[32];
   comm_of(pid, comm, sizeof comm);
+  if (pid == tree[0] && getenv("KILLAT_STOP")) stop_others(pid);
   printf("killed %d %s %llu ", pid, comm, (unsigned long long)info.entry.nr);
   kill(pid, SIGKILL);
   return 1;
@@ -84,6 +106,7 @@ static int follow(pid_t first, long wanted) {
     pid_t pid = waitpid(-1, &status, __WALL);
     if (pid < 0 && (too_late || errno != EINTR)) { printf("hang\n"); return 4; }
     if (pid < 0) continue;
+    remember(pid);
     if (WIFEXITED(status) || WIFSIGNALED(status)) {
       if (pid == first) return finish(wanted, count, killed, status);
       continue;

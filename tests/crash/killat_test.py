@@ -4,8 +4,12 @@ containers that are listed, and those can be removed.
 A run of `hull run` makes a few hundred calls that change something. `make check` kills at a sample of them; with
 HULL_KILLAT=all in the environment at each one.
 """
+import contextlib
 import os
 import random
+import signal
+import subprocess
+import time
 
 from lib import ledger
 from lib.hull import Failure, binary, check, compiled, environment, eventually, hull, log, run, scratch
@@ -15,7 +19,7 @@ STEPS = 24  # per command line
 
 
 def killat(step, *argv):
-    """(first word of the answer, all words) of one run under the harness."""
+    """All words of the answer of one run under the harness."""
     result = run(compiled("crash/killat.c"), step, binary(), *argv, timeout=40)
     answer = [line for line in result.out.splitlines() if line.startswith(("killed ", "reached ", "hang"))]
     check(answer, f"killat gave no answer: {result}")
@@ -130,6 +134,28 @@ def test_a_restart_killed_at_any_call_keeps_the_namespaces():
             wrong.append(f"step {step} {answer[:4]}: {before} {after}")
     hull("rm", "-f", "db", "web").ok()
     check(not wrong, "a namespace was lost:\n    " + "\n    ".join(wrong))
+
+
+def test_a_start_after_a_killed_one_waits_for_what_that_left():
+    """A hull-init that was not let go, and is slow to see that nobody will, is not taken for the container."""
+    warm()
+    hull("run", "-d", "--name=db", "busybox", "sleep", "600").ok()
+    total = int(killat(0, "restart", "-t", "0", "db")[1])
+    for init in ((), ("--init",)):
+        hull("rm", "-f", "db").ok()
+        hull("run", "-d", "--name=db", *init, "busybox", "sleep", "600").ok()
+        for step in range(total * 5 // 6, total + 1, 9 if os.environ.get("HULL_KILLAT") != "all" else 1):
+            result = run(compiled("crash/killat.c"), step, binary(), "restart", "-t", "0", "db", env={"KILLAT_STOP": "1"}, timeout=40)
+            stopped = [int(pid) for line in result.out.splitlines() if line.startswith("stopped") for pid in line.split()[1:]]
+            starting = subprocess.Popen([binary(), "start", "db"], env=environment(), stdout=subprocess.DEVNULL)
+            time.sleep(0.02)
+            for pid in stopped:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+            check(starting.wait(20) == 0, f"step {step}: the start ended with {starting.returncode}")
+            time.sleep(0.05)
+            check(hull("inspect", "-f", "{{.State.Running}}", "db").ok().line == "true", f"step {step} {result.out}: it does not run")
+    hull("rm", "-f", "db").ok()
 
 
 def test_an_adoption_killed_at_any_call_is_made_good_by_the_next():
@@ -261,8 +287,6 @@ def test_a_killed_first_process_is_reported_as_137():
 
 def test_a_killed_foreground_hull_leaves_the_container_listed():
     warm()
-    import subprocess
-    import time
     child = subprocess.Popen([binary(), "run", "--name=cc", "--net=none", "busybox", "sleep", "600"], env=environment(),
                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     ledger.KNOWN_CHILDREN.add(child.pid)

@@ -2,7 +2,7 @@
 its shim and the container alike."""
 import os
 
-from lib.hull import Failure, Terminal, busybox_rootfs, check, contains, equal, eventually, hull, hull_words, own_directory, refusing, scratch
+from lib.hull import Failure, Terminal, busybox_rootfs, check, contains, equal, eventually, hull, hull_words, lacks, own_directory, refusing, run, scratch
 from lib.worker import load
 
 SETS = load(f"{os.path.dirname(os.path.abspath(__file__))}/oci_suite_test.py").SETS
@@ -112,6 +112,7 @@ def test_a_user_namespace_needs_mapped_mounts():
         check(seen.code == 0 or "mapped" in seen.err, f"{call}: {seen}")
         if seen.code != 0:
             seen.exits(125).one_line_error()
+            lacks(run("ps", "-eo", "args").ok().out, "hull-shim ")  # a shim whose container was not made is gone with the command
 
 
 def test_engine_without_openat2():

@@ -63,7 +63,7 @@ static int make_masks(bool root_is_mapped = false) {
   bool known = g_state.old_mounts;
   int masks = known ? -1 : new_masks();
   if (!g_state.old_mounts) return g_state.masks = masks, masks < 0 ? -1 : 0;
-  if (root_is_mapped) return fail_as(ENOSYS, "a root of mapped mounts needs the mount API of Linux 5.12", "one of its calls is refused");
+  if (root_is_mapped) return fail_as(ENOSYS, "a root of mapped mounts", "needs the mount API of Linux 5.12, of which a call is refused");
   g_state.masks = old_masks();
   if (g_state.masks < 0) return -1;
   return known ? 0 : open_sources_again();
