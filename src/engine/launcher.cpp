@@ -179,6 +179,7 @@ Result<Prepared> prepare_start(const Layout& layout, const Record& record, const
   options.reaper = record.config.init;
   options.kept_namespaces = prepared.facts.namespaces.own;
   options.owned_namespaces = prepared.facts.owned_namespaces;
+  options.report_namespaces = true;
   options.report_ready = prepared.facts.namespaces.keep != 0;
   auto [filter, flags] = TRY(container_seccomp(record));
   options.seccomp_filter = std::move(filter);
@@ -248,7 +249,7 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
   wires = Wires();  // the container's and the shim's ends: theirs alone from here on
   Result<> released = check_targets(prepared.facts);
   if (released) released = runtime::limit(container);
-  launched.wait_namespaces();
+  if (released) released = launched.wait_namespaces();
   if (released) released = note_running(layout, record, launched, oom_kills);
   std::vector<ns::NamedFd> kept;
   if (released) {

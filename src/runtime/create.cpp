@@ -175,6 +175,7 @@ Result<> plan(Making& m) {
   options.host_hooks = m.has_host_hooks();
   options.hook_state = state_text_for_hooks(creating);
   options.start_hook_state = state_text_for_hooks(created);
+  options.report_namespaces = options.host_hooks || !m.spec().linux_.net_devices.empty();
   options.wait_start = true;
   if (m.container.group) options.cgroup_path = m.state.cgroup;
   TRY_CONTEXT(compile(m.container), "config.json");
@@ -182,9 +183,9 @@ Result<> plan(Making& m) {
 }
 
 // runtime-spec, linux.netDevices. What the kernel made (veth, dummy) ends with the namespace; hardware comes back to the host.
-Result<> move_devices(const Making& m, const sandbox::Launched& launched) {
+Result<> move_devices(const Making& m, sandbox::Launched& launched) {
   if (m.spec().linux_.net_devices.empty()) return {};
-  launched.wait_namespaces();
+  TRY(launched.wait_namespaces());
   Fd net_ns = TRY(kernel::open_ns(launched.pid(), kernel::NsKind::Net));
   for (const auto& [host, name] : m.spec().linux_.net_devices)
     TRY_CONTEXT(kernel::move_device(host, net_ns, name), format("linux.netDevices[\"{}\"]", host));
@@ -192,7 +193,7 @@ Result<> move_devices(const Making& m, const sandbox::Launched& launched) {
 }
 
 Result<> run_host_hooks(Making& m, sandbox::Launched& launched) {
-  launched.wait_namespaces();
+  TRY(launched.wait_namespaces());
   TRY(launched.wait_ready());
   Standing standing{m.state, "creating", TRY(launched.pidfd().duplicate())};
   std::string text = json::to_text(state_json(standing, false));

@@ -441,8 +441,8 @@ Result<bool> Launched::take_message() {
   if (got == 0) return false;
   WireTrace mark;
   std::memcpy(&mark, message, sizeof mark);
-  if (mark.step == kReadyMark) {
-    ready_ = true;
+  if (mark.step == kReadyMark || mark.step == kNamespacesMark) {
+    (mark.step == kReadyMark ? ready_ : namespaces_made_) = true;
     return true;
   }
   if (mark.step == kTraceMark) {
@@ -461,16 +461,10 @@ Result<bool> Launched::take_message() {
   return fail(std::move(error));
 }
 
-void Launched::wait_namespaces() const {
-  static constexpr std::pair<StepKind, kernel::NsKind> kMadeBySteps[] = {
-      {StepKind::NewCgroupNs, kernel::NsKind::Cgroup}, {StepKind::NewTimeNs, kernel::NsKind::Time}, {StepKind::EnterNetNs, kernel::NsKind::Net}};
-  for (const auto& [step, kind] : kMadeBySteps) {
-    if (std::none_of(plan_->steps.begin(), plan_->steps.end(), [&](const Step& other) { return other.kind == step; })) continue;
-    uint64_t ours = kernel::ns_inode(0, kind).value_or(0);
-    pollfd ended{pidfd_.get(), POLLIN, 0};
-    timespec pause{0, 50000};
-    while (kernel::ns_inode(pid_, kind) == ours && kernel::poll_with_process(&ended, 1, 0, &pause) == 0) {}
-  }
+Result<> Launched::wait_namespaces() {
+  while (!namespaces_made_)
+    if (!TRY(take_message())) return fail(ErrorKind::System, "the container's process was killed while its namespaces were made");
+  return {};
 }
 
 Result<> Launched::hooks_done() {

@@ -56,8 +56,8 @@ class Launched {
   pid_t parent_pid() const { return parent_pid_; } // of ParentProgram, 0 without
   const Fd& pidfd() const { return pidfd_; }
   // Waits until the process has left our namespaces for those that hull-init makes or enters itself; until then its
-  // links in /proc show ours, which nobody may take for the container's.
-  void wait_namespaces() const;
+  // links in /proc show ours, which nobody may take for the container's. For plans with report_namespaces.
+  Result<> wait_namespaces();
   // Waits until every step before the release is done: all namespaces are made. For plans with report_ready.
   Result<> wait_ready();
   // With host_hooks, after the first wait_ready: hull's hooks have run.
@@ -83,7 +83,7 @@ class Launched {
   pid_t pid_ = 0, parent_pid_ = 0;
   const LaunchPlan* plan_ = nullptr;  // outlives the launch
   std::vector<StepTime> trace_;
-  bool ready_ = false, command_failed_ = false;
+  bool ready_ = false, namespaces_made_ = false, command_failed_ = false;
 };
 
 // Errors: Denied or Invalid for a namespace that cannot be joined, Unsupported for a missing kernel facility.

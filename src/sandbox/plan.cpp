@@ -83,6 +83,7 @@ Result<> compile_entry(Compiler& c) {
   } else if (c.makes_new(NsKind::Net) && c.options.loopback_up) {
     c.add(StepKind::Loopback);
   }
+  if (c.options.report_namespaces) c.add(StepKind::TellNamespaces);
   if (!c.spec.hostname.empty()) {
     if (c.find_namespace(NsKind::Uts) == nullptr) return fail(ErrorKind::Invalid, "hostname: set without a uts namespace, it would change the host's");
     if (c.owns(NsKind::Uts) || c.options.set_joined_names) c.add(StepKind::Hostname, {c.spec.hostname});

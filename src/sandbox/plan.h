@@ -72,6 +72,7 @@ struct PlanOptions {
   bool loopback_up = true;
   bool new_keyring = true;
   bool report_ready = false;                    // for Launched::wait_ready
+  bool report_namespaces = false;               // for Launched::wait_namespaces
   bool no_pivot = false;
   bool set_joined_names = false;                // host and domain name also in a uts namespace that is joined
   std::string cgroup_path;                      // of the container: what a mounted v1 hierarchy shows without a cgroup namespace

@@ -7,6 +7,7 @@
 //    |   fds: 3 control, 4 plan, 5 console     |-- runs the steps in order
 //    |-- 'M' (id maps are written) ----------->|   (step WaitMaps; with the root's mount as a descriptor
 //    |                                         |    where only hull can make it: overlay in a user namespace)
+//    |<- WireTrace kNamespacesMark ------------|   (step TellNamespaces: what /proc shows of us is the container's)
 //    |<- WireTrace kReadyMark -----------------|   (step WaitHooks: all is mounted; hull runs its hooks)
 //    |-- 'H' (go on) ------------------------->|
 //    |<- WireTrace kReadyMark -----------------|   (step WaitGo, where hull asked for it: every namespace is made)
@@ -28,6 +29,7 @@ enum class StepKind : uint32_t {
   EnterNetNs,      // n0: passed descriptor of a net namespace that was made ahead, its loopback up
   NewCgroupNs,     // -
   NewTimeNs,       // texts: the lines for timens_offsets
+  TellNamespaces,  // -; all namespaces are made
   Birth,           // n0: CLONE_NEW*; the rest of the plan is run by a process made here, with hull for its parent
   NewSession,      // n0: 1 = with standard input for its terminal
   BecomeRoot,      // -; uid and gid 0 of the new user namespace
@@ -151,5 +153,6 @@ struct WireTrace {
   uint32_t step, nanoseconds;
 };
 constexpr uint32_t kReadyMark = 0xfffffffe;  // one WireTrace alone
+constexpr uint32_t kNamespacesMark = 0xfffffffd;  // likewise
 
 }  // namespace hull::sandbox

@@ -26,13 +26,18 @@ static int wait_byte(char expected, const char* what) {
   }
 }
 
-static void say_ready() {
-  sandbox::WireTrace ready{sandbox::kReadyMark, 0};
-  send(sandbox::kControlFd, &ready, sizeof ready, MSG_NOSIGNAL);
+static void say(uint32_t mark) {
+  sandbox::WireTrace message{mark, 0};
+  send(sandbox::kControlFd, &message, sizeof message, MSG_NOSIGNAL);
+}
+
+int tell_namespaces(const StepView&) {
+  say(sandbox::kNamespacesMark);
+  return 0;
 }
 
 int wait_hooks(const StepView&) {
-  say_ready();
+  say(sandbox::kReadyMark);
   return wait_byte('H', "while its hooks ran");
 }
 
@@ -55,7 +60,7 @@ int wait_maps(const StepView&) {
   return 0;
 }
 int wait_go(const StepView& step) {
-  if (step.number(0) != 0) say_ready();
+  if (step.number(0) != 0) say(sandbox::kReadyMark);
   return wait_byte('G', "before the process was released");
 }
 

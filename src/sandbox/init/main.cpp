@@ -31,7 +31,7 @@ using StepFunction = int (*)(const StepView&);
 
 // In the order of StepKind.
 constexpr StepFunction kSteps[] = {
-    wait_maps,       enter_cgroup,     enter_time_ns,  enter_net_ns,   new_cgroup_ns,  new_time_ns,    be_born,        new_session,    become_root,    loopback_up,
+    wait_maps,       enter_cgroup,     enter_time_ns,  enter_net_ns,   new_cgroup_ns,  new_time_ns,    tell_namespaces, be_born,        new_session,    become_root,    loopback_up,
     set_propagation, detach_mounts,    root_bind,        root_overlay,   mount_fs,       mount_bind,     mount_cgroup1,  make_node,
     bind_node,       make_link,        make_dir,       write_file,     open_console,   mask_paths,     readonly_paths,
     remount,         wait_hooks,       run_hook,         pivot,            set_hostname,   set_domainname, write_sysctl,   set_rlimit,     set_oom_score_adj,

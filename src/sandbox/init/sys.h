@@ -90,7 +90,7 @@ int move_mount_to(int mount_fd, int target);
 void ask_for_mount_api();  // finds out whether it is there without doing anything
 
 // The steps, by file.
-int enter_cgroup(const StepView&), enter_time_ns(const StepView&), enter_net_ns(const StepView&), detach_mounts(const StepView&), new_cgroup_ns(const StepView&), new_time_ns(const StepView&);
+int enter_cgroup(const StepView&), enter_time_ns(const StepView&), enter_net_ns(const StepView&), detach_mounts(const StepView&), new_cgroup_ns(const StepView&), new_time_ns(const StepView&), tell_namespaces(const StepView&);
 int become_root(const StepView&), loopback_up(const StepView&), set_propagation(const StepView&);
 int root_bind(const StepView&), root_overlay(const StepView&), mount_fs(const StepView&), mount_bind(const StepView&);
 int mount_cgroup1(const StepView&), make_node(const StepView&), bind_node(const StepView&), make_link(const StepView&);
