@@ -3,8 +3,10 @@
 // The one translation unit that instantiates fmt: Debian ships no static libfmt.
 #include <fmt/format-inl.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include <cctype>
+#include <chrono>
 #include <cmath>
 
 FMT_BEGIN_NAMESPACE
@@ -192,6 +194,20 @@ std::string random_id() {
     if (got > 0) filled += static_cast<size_t>(got);
   }
   return to_hex(bytes, sizeof bytes);
+}
+
+// Not by gmtime_r, which reads the time zone's file first.
+std::string now_rfc3339() {
+  using namespace std::chrono;
+  timespec now;
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  sys_seconds time{seconds{now.tv_sec}};
+  year_month_day date{floor<days>(time)};
+  hh_mm_ss clock{time - floor<days>(time)};
+  std::string fraction = now.tv_nsec == 0 ? "" : format(".{:09}", now.tv_nsec);
+  if (!fraction.empty()) fraction.erase(fraction.find_last_not_of('0') + 1);
+  return format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}{}Z", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                static_cast<unsigned>(date.day()), clock.hours().count(), clock.minutes().count(), clock.seconds().count(), fraction);
 }
 
 }  // namespace hull

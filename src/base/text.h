@@ -44,5 +44,6 @@ std::string unescape_octal(std::string_view text);
 std::string to_hex(const unsigned char* data, size_t size);
 // 32 random bytes from the kernel as 64 hex digits: a container id.
 std::string random_id();
+std::string now_rfc3339();  // UTC, nanoseconds, Go's RFC3339Nano
 
 }  // namespace hull

@@ -1,9 +1,5 @@
 #include "engine/record.h"
 
-#include <time.h>
-
-#include <chrono>
-
 #include "base/text.h"
 
 namespace hull::engine {
@@ -54,20 +50,6 @@ ProcessChoice process_from_json(const json::value& v) {
 std::string_view status_name(Status status) {
   constexpr std::string_view kNames[] = {"created", "running", "paused", "restarting", "removing", "exited", "dead"};
   return kNames[static_cast<size_t>(status)];
-}
-
-// Not by gmtime_r, which reads the time zone's file first.
-std::string now_rfc3339() {
-  using namespace std::chrono;
-  timespec now;
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  sys_seconds time{seconds{now.tv_sec}};
-  year_month_day date{floor<days>(time)};
-  hh_mm_ss clock{time - floor<days>(time)};
-  std::string fraction = now.tv_nsec == 0 ? "" : format(".{:09}", now.tv_nsec);
-  if (!fraction.empty()) fraction.erase(fraction.find_last_not_of('0') + 1);
-  return format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}{}Z", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                static_cast<unsigned>(date.day()), clock.hours().count(), clock.minutes().count(), clock.seconds().count(), fraction);
 }
 
 json::value to_json(const Record& record) {

@@ -49,7 +49,6 @@ struct Container {
 };
 
 constexpr std::string_view kZeroTime = "0001-01-01T00:00:00Z";
-std::string now_rfc3339();                       // UTC, nanoseconds, Go's RFC3339Nano
 
 json::value to_json(const Record& record);
 Result<Record> record_from_json(const json::value& v);

@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -20,15 +19,6 @@
 
 namespace hull::runtime {
 namespace {
-
-std::string now_text() {
-  timespec now;
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  tm parts;
-  ::gmtime_r(&now.tv_sec, &parts);
-  return format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour,
-                parts.tm_min, parts.tm_sec, now.tv_nsec);
-}
 
 Result<std::string> absolute(const std::string& path) {
   char* real = ::realpath(path.c_str(), nullptr);
@@ -116,7 +106,7 @@ Result<> read_bundle(Making& m) {
   m.state.oci_version = kOciVersion;
   m.state.id = m.options.id;
   m.state.rootfs = m.spec().root.path;
-  m.state.created = now_text();
+  m.state.created = now_rfc3339();
   m.state.boot = kernel::boot_id();
   m.state.annotations = m.spec().annotations;
   return name_group(m);

@@ -15,15 +15,6 @@
 namespace hull::image {
 namespace {
 
-std::string now_rfc3339() {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  tm broken{};
-  ::gmtime_r(&now.tv_sec, &broken);
-  return format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", broken.tm_year + 1900, broken.tm_mon + 1, broken.tm_mday,
-                broken.tm_hour, broken.tm_min, broken.tm_sec, now.tv_nsec);
-}
-
 std::string document_text(const ImageConfig& config, const Digest& diff_id, const std::string& message) {
   std::string created = now_rfc3339();
   json::array history{json::object{{"created", created}, {"comment", message}}};
