@@ -34,16 +34,18 @@ void note_held(Snapshot& snapshot, const Held& held) {
   space.holder_number = held.number;
 }
 
-// A mountinfo line of an nsfs mount: root "net:[…]" in the fourth field, mount point in the fifth.
+// A mountinfo line of an nsfs mount: root "net:[…]" in the fourth field, mount point in the fifth. Listed are accessible
+// namespaces, as lsns(8) has it: a mount below another user's private directory is none of them.
 void read_mount_line(const ScanRequest& request, Snapshot& snapshot, std::string_view line) {
   if (line.find(" - nsfs ") == std::string_view::npos) return;
   std::vector<std::string_view> fields = split_words(line);
   if (fields.size() < 5) return;
   std::optional<NsName> name = parse_ns_name(fields[3]);
   if (!name || !(request.kinds & mask_of(name->kind))) return;
+  std::string path = unescape_octal(fields[4]);
+  if (::access(path.c_str(), F_OK) != 0 && errno == EACCES) return;
   note_held(snapshot, {name->kind, Hold::Mount, 0, -1, name->inode});
   Namespace* space = snapshot.find(name->inode);
-  std::string path = unescape_octal(fields[4]);
   if (std::find(space->mounts.begin(), space->mounts.end(), path) == space->mounts.end()) space->mounts.push_back(path);
 }
 

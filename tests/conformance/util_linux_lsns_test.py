@@ -91,6 +91,23 @@ def test_held_by_a_bind_mount():
         isolate.umount(path)
 
 
+def test_what_a_user_cannot_reach_is_not_listed():
+    private = scratch("private")
+    os.mkdir(private, 0o700)
+    path = os.path.join(private, "net")
+    open(path, "w").close()
+    hull("unshare", f"--net={path}", "true").ok()
+    try:
+        inode = str(os.stat(path).st_ino)
+        contains(hull("lsns", "-t", "net").ok().out, inode, "root's list")
+        with background("sleep", "99.5", user=ORDINARY) as other:
+            eventually(lambda: "sleep" in open(f"/proc/{other.pid}/comm").read(), what="the exec")
+            for words in ([], ["-t", "net"], ["-r", "-o", "NS,TYPE,PATH"]):
+                lacks(compare("lsns", words, user=ORDINARY, cwd="/", map_out=stable).out, inode, f"a user's lsns {words}")
+    finally:
+        isolate.umount(path)
+
+
 def test_held_by_a_descriptor():
     with sleeper("-n") as pid:
         fd = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
