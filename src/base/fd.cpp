@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -51,7 +52,7 @@ Result<Fd> open_at(const Fd& dir, const std::string& name, int flags, mode_t mod
 
 Result<std::string> read_all(const Fd& fd, size_t limit, std::string_view name) {
   std::string data;
-  char buffer[16384];
+  static char buffer[16384];  // not on the stack, where each call's depth would touch a page of its own; hull has no threads
   for (;;) {
     ssize_t got = ::read(fd.get(), buffer, sizeof buffer);
     if (got < 0 && errno == EINTR) continue;
@@ -121,28 +122,71 @@ Result<> make_directories(const std::string& path, mode_t mode) {
   return {};
 }
 
-// Empties the directory behind `dir`; entries on another device are left alone and reported.
-static Result<> remove_children(Fd dir, dev_t device, const std::string& name) {
-  std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(dir.get()), ::closedir);
-  if (!stream) return fail_errno("fdopendir", name);
-  int raw = dir.release();
-  while (dirent* entry = ::readdir(stream.get())) {
-    std::string child = entry->d_name;
-    if (child == "." || child == "..") continue;
-    if (::unlinkat(raw, child.c_str(), 0) == 0 || errno == ENOENT) continue;
-    if (errno != EISDIR && errno != EPERM && errno != EBUSY) return fail_errno("unlink", name + "/" + child);
-    Fd sub(::openat(raw, child.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!sub) return fail_errno("open", name + "/" + child);
-    struct stat status;
-    if (::fstat(sub.get(), &status) != 0) return fail_errno("fstat", name + "/" + child);
-    if (status.st_dev != device)
-      return fail(ErrorKind::Conflict, "remove " + name + "/" + child + ": a file system is mounted there; unmount it first");
-    TRY(remove_children(std::move(sub), device, name + "/" + child));
-    if (::unlinkat(raw, child.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
-      return fail_errno("rmdir", name + "/" + child);
+namespace {
+
+// Removes what is below one directory with few descriptors, however deep somebody nested it: what lies deeper than
+// kDeepest is moved up to the top, where its turn comes again.
+class TreeRemoval {
+ public:
+  TreeRemoval(const Fd& top, dev_t device) : top_(top), device_(device) {}
+  Result<> empty(const Fd& dir, const std::string& name, int depth);
+
+ private:
+  static constexpr int kDeepest = 100;
+  Result<> remove(const Fd& dir, const dirent64& entry, const std::string& name, int depth);
+  Result<> remove_directory(const Fd& dir, const char* child, const std::string& name, int depth);
+  Result<> lift(const Fd& dir, const char* child, const std::string& name);
+
+  const Fd& top_;
+  const dev_t device_;  // entries on another one are left alone and reported
+  unsigned lifted_ = 0;
+};
+
+Result<> TreeRemoval::empty(const Fd& dir, const std::string& name, int depth) {
+  alignas(dirent64) char buffer[2048];
+  for (;;) {
+    ssize_t got = ::getdents64(dir.get(), buffer, sizeof buffer);
+    if (got < 0) return fail_errno("getdents64", name);
+    if (got == 0) return {};
+    for (ssize_t at = 0; at < got;) {
+      const auto& entry = *reinterpret_cast<const dirent64*>(buffer + at);
+      TRY(remove(dir, entry, name, depth));
+      at += entry.d_reclen;
+    }
   }
+}
+
+Result<> TreeRemoval::remove(const Fd& dir, const dirent64& entry, const std::string& name, int depth) {
+  const char* child = entry.d_name;
+  if (std::strcmp(child, ".") == 0 || std::strcmp(child, "..") == 0) return {};
+  if (entry.d_type != DT_DIR) {
+    if (::unlinkat(dir.get(), child, 0) == 0 || errno == ENOENT) return {};
+    if (errno != EISDIR && errno != EPERM && errno != EBUSY) return fail_errno("unlink", name + "/" + child);
+  }
+  return depth < kDeepest ? remove_directory(dir, child, name, depth) : lift(dir, child, name);
+}
+
+Result<> TreeRemoval::remove_directory(const Fd& dir, const char* child, const std::string& name, int depth) {
+  Fd sub(::openat(dir.get(), child, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!sub) return fail_errno("open", name + "/" + child);
+  struct stat status;
+  if (::fstat(sub.get(), &status) != 0) return fail_errno("fstat", name + "/" + child);
+  if (status.st_dev != device_)
+    return fail(ErrorKind::Conflict, "remove " + name + "/" + child + ": a file system is mounted there; unmount it first");
+  TRY(empty(sub, name + "/" + child, depth + 1));
+  if (::unlinkat(dir.get(), child, AT_REMOVEDIR) != 0 && errno != ENOENT) return fail_errno("rmdir", name + "/" + child);
   return {};
 }
+
+Result<> TreeRemoval::lift(const Fd& dir, const char* child, const std::string& name) {
+  for (;;) {
+    std::string up = ".hull-lifted-" + std::to_string(lifted_++);
+    if (::renameat2(dir.get(), child, top_.get(), up.c_str(), RENAME_NOREPLACE) == 0) return {};
+    if (errno != EEXIST) return fail_errno("rename", name + "/" + child);
+  }
+}
+
+}  // namespace
 
 Result<> remove_tree(const std::string& path) {
   if (::unlink(path.c_str()) == 0 || errno == ENOENT) return {};
@@ -151,9 +195,13 @@ Result<> remove_tree(const std::string& path) {
   if (!dir) return fail_errno("open", path);
   struct stat status;
   if (::fstat(dir.get(), &status) != 0) return fail_errno("fstat", path);
-  TRY(remove_children(std::move(dir), status.st_dev, path));
-  if (::rmdir(path.c_str()) != 0 && errno != ENOENT) return fail_errno("rmdir", path);
-  return {};
+  TreeRemoval removal(dir, status.st_dev);
+  // Again where directories were moved up meanwhile.
+  for (;;) {
+    TRY(removal.empty(dir, path, 0));
+    if (::rmdir(path.c_str()) == 0 || errno == ENOENT) return {};
+    if (errno != ENOTEMPTY || ::lseek(dir.get(), 0, SEEK_SET) != 0) return fail_errno("rmdir", path);
+  }
 }
 
 bool path_exists(const std::string& path) {

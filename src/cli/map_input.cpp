@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "engine/engine.h"
+#include "kernel/capabilities.h"
 #include "ns/label.h"
 #include "ns/proc.h"
 #include "ns/scan.h"
@@ -118,12 +119,6 @@ ns::Inodes host_namespaces() {
   return host;
 }
 
-uint64_t all_capabilities() {
-  Result<std::string> text = read_file("/proc/sys/kernel/cap_last_cap");
-  std::optional<uint64_t> last = text ? parse_uint(trim(*text), 0, 62) : std::nullopt;
-  return last ? (uint64_t{2} << *last) - 1 : 0;
-}
-
 }  // namespace
 
 Result<ns::Topology> look_at_topology(bool all) {
@@ -150,7 +145,7 @@ Result<ns::Topology> look_at_topology(bool all) {
   input.host = host_namespaces();
   utsname names{};
   if (::uname(&names) == 0) input.host_name = escape_controls(names.nodename);
-  input.all_capabilities = all_capabilities();
+  input.all_capabilities = kernel::host_capabilities().value_or(0);
   return ns::build_topology(input, make_look(snapshot, proc.get()));
 }
 

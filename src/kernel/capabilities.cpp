@@ -87,11 +87,16 @@ Result<CapMask> apply_cap_changes(CapMask defaults, const std::vector<std::strin
   return (defaults & ~dropped.mask) | added.mask;
 }
 
-Result<CapMask> host_capabilities() {
+static Result<CapMask> read_host_capabilities() {
   std::string text = TRY(read_file("/proc/sys/kernel/cap_last_cap", 64));
   std::optional<uint64_t> last = parse_uint(trim(text), 0, 63);
   if (!last) return fail(ErrorKind::System, "/proc/sys/kernel/cap_last_cap: holds no capability number");
   return *last >= 63 ? kAllCapabilities : (kAllCapabilities & (cap_bit(static_cast<int>(*last) + 1) - 1));
+}
+
+Result<CapMask> host_capabilities() {
+  static const Result<CapMask> known = read_host_capabilities();
+  return known;
 }
 
 }  // namespace hull::kernel

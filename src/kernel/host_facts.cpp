@@ -3,8 +3,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <bit>
+
 #include "base/fd.h"
 #include "base/text.h"
+#include "kernel/capabilities.h"
 
 namespace hull::kernel {
 namespace {
@@ -63,8 +66,7 @@ HostFacts probe() {
     auto words = split_words(trim(*map));
     facts.in_user_namespace = words.size() != 3 || words[2] != "4294967295";
   }
-  if (auto last = read_file("/proc/sys/kernel/cap_last_cap"))
-    facts.last_capability = static_cast<int>(parse_uint(trim(*last), 0, 63).value_or(40));
+  if (auto known = host_capabilities()) facts.last_capability = std::bit_width(*known) - 1;
   return facts;
 }
 

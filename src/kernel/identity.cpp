@@ -112,9 +112,9 @@ Result<ProcessIdentity> identify_process(pid_t pid, const Fd& pidfd) {
   return ProcessIdentity{pid, "start:" + TRY(start_time(pid))};
 }
 
-std::string boot_id() {
-  auto text = read_file("/proc/sys/kernel/random/boot_id");
-  return text ? std::string(trim(*text)) : "";
+const std::string& boot_id() {
+  static const std::string id(trim(read_file("/proc/sys/kernel/random/boot_id").value_or("")));
+  return id;
 }
 
 bool has_ended(const Fd& pidfd) { return wait_for_end(pidfd, 0); }

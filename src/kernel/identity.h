@@ -25,7 +25,7 @@ struct ProcessIdentity {
 
 Result<Fd> open_pidfd(pid_t pid);  // errno_value() is ESRCH where there is no such process
 Result<ProcessIdentity> identify_process(pid_t pid, const Fd& pidfd);
-std::string boot_id();
+const std::string& boot_id();
 
 // A pidfd of this very process, if it still runs; NotFound if it has ended (a zombie has) or the number is another's.
 // Any other error is no answer: Unsupported where it was noted by a pidfd and those are refused now.
