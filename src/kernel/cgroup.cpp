@@ -86,13 +86,16 @@ static bool is_mounted(const CgroupHierarchy& hierarchy) {
   return ::statfs(hierarchy.mount_point.c_str(), &fs) == 0 && fs.f_type == magic;
 }
 
-static std::optional<CgroupLayout> usual_layout() {
-  Result<std::string> own = read_file("/proc/self/cgroup");
-  return own ? guess_cgroup_layout(*own) : std::nullopt;
+static const std::optional<CgroupLayout>& usual_layout() {
+  static const std::optional<CgroupLayout> usual = [] {
+    Result<std::string> own = read_file("/proc/self/cgroup");
+    return own ? guess_cgroup_layout(*own) : std::nullopt;
+  }();
+  return usual;
 }
 
 Result<CgroupLayout> discover_cgroups() {
-  std::optional<CgroupLayout> usual = usual_layout();
+  const std::optional<CgroupLayout>& usual = usual_layout();
   if (usual && std::all_of(usual->v1.begin(), usual->v1.end(), is_mounted) && (!usual->v2 || is_mounted(*usual->v2)))
     return *usual;
   return parse_cgroup_layout(TRY(read_file("/proc/self/mountinfo")));
@@ -113,7 +116,7 @@ Result<> check_cgroup_path(std::string_view path) {
 
 // mountinfo has a line for each mount of each running container; the usual places are found without it.
 Result<std::unique_ptr<Cgroups>> Cgroups::open() {
-  if (std::optional<CgroupLayout> usual = usual_layout())
+  if (const std::optional<CgroupLayout>& usual = usual_layout())
     if (Result<std::unique_ptr<Cgroups>> opened = open(*usual)) return opened;
   return open(parse_cgroup_layout(TRY(read_file("/proc/self/mountinfo"))));
 }

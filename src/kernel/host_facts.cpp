@@ -8,41 +8,25 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "kernel/capabilities.h"
+#include "kernel/cgroup.h"
 
 namespace hull::kernel {
 namespace {
 
-// A hierarchy mounted again in the same place covers the earlier one.
-void set_hierarchy(HostFacts& facts, std::string name, std::string controllers) {
-  for (auto& [known, mounted] : facts.cgroup_v1)
-    if (known == name) {
-      mounted = std::move(controllers);
-      return;
-    }
-  facts.cgroup_v1.emplace_back(std::move(name), std::move(controllers));
-}
-
-// One line of /proc/self/mountinfo that is a cgroup mount right under /sys/fs/cgroup.
-void note_cgroup_mount(std::string_view line, HostFacts& facts) {
-  size_t dash = line.find(" - ");
-  if (dash == std::string_view::npos) return;
-  auto before = split_words(line.substr(0, dash)), after = split_words(line.substr(dash + 3));
-  if (before.size() < 5 || after.size() < 3 || !before[4].starts_with("/sys/fs/cgroup")) return;
-  std::string_view name = before[4].substr(std::string_view("/sys/fs/cgroup").size());
-  if (after[0] == "cgroup2") {
-    if (name.empty()) facts.cgroup_unified = true;
-    else set_hierarchy(facts, std::string(name.substr(1)), "unified");
-    return;
+// What is mounted right under /sys/fs/cgroup.
+void note_cgroups(const CgroupLayout& layout, HostFacts& facts) {
+  static constexpr std::string_view kUsual = "/sys/fs/cgroup";
+  auto name_of = [](const CgroupHierarchy& hierarchy) -> std::string {
+    return hierarchy.mount_point.starts_with(kUsual) && hierarchy.mount_point.size() > kUsual.size() + 1
+               ? hierarchy.mount_point.substr(kUsual.size() + 1) : "";
+  };
+  for (const CgroupHierarchy& hierarchy : layout.v1) {
+    std::string name = name_of(hierarchy), controllers = join(hierarchy.controllers, ",");
+    if (!name.empty()) facts.cgroup_v1.emplace_back(name, controllers.starts_with("name=") ? "none," + controllers : controllers);
   }
-  if (after[0] != "cgroup" || name.empty()) return;
-  std::vector<std::string> controllers;
-  for (std::string& option : split(after[2], ',')) {
-    if (option.starts_with("name=")) controllers = {"none", option};
-    else if (option != "rw" && option != "ro" && option.find('=') == std::string::npos && option != "xattr" &&
-             option != "clone_children" && option != "noprefix")
-      controllers.push_back(std::move(option));
-  }
-  set_hierarchy(facts, std::string(name.substr(1)), join(controllers, ","));
+  if (!layout.v2) return;
+  if (layout.v2->mount_point == kUsual) facts.cgroup_unified = true;
+  else if (std::string name = name_of(*layout.v2); !name.empty()) facts.cgroup_v1.emplace_back(name, "unified");
 }
 
 bool lacks_setgid() {
@@ -60,8 +44,7 @@ HostFacts probe() {
   facts.unprivileged = is_unprivileged();
   facts.has_mqueue = path_exists("/dev/mqueue");
   facts.has_kcore = path_exists("/proc/kcore");
-  if (auto mounts = read_file("/proc/self/mountinfo"))
-    for (std::string_view line : split_lines(*mounts)) note_cgroup_mount(line, facts);
+  if (auto layout = discover_cgroups()) note_cgroups(*layout, facts);
   if (auto map = read_file("/proc/self/uid_map")) {
     auto words = split_words(trim(*map));
     facts.in_user_namespace = words.size() != 3 || words[2] != "4294967295";
