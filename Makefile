@@ -60,7 +60,7 @@ fuzz:
 install: build
 	install -D -m 0755 $(RELEASE)/hull $(DESTDIR)$(PREFIX)/bin/hull
 	ln -sf hull $(DESTDIR)$(PREFIX)/bin/hull-oci
-	for program in hull-shim hull-image; do \
+	for program in hull-shim hull-port hull-image; do \
 	  install -D -m 0755 $(RELEASE)/$$program $(LIBEXEC)/$$program || exit 1; done
 	@if [ -d $(RELEASE)/images ]; then \
 	  mkdir -p $(SHARE)/images && cp -R $(RELEASE)/images/. $(SHARE)/images/; fi

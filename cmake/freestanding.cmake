@@ -1,4 +1,4 @@
-# hull-init and hull-shim: C++ without its library, on musl, static: 0.14 ms from exec to exit and a few tens of KB.
+# hull-init, hull-shim and hull-port: C++ without its library, on musl, static: 0.14 ms from exec to exit and a few tens of KB.
 # hull-init's bytes are linked into hull (HULL_INIT_PATH in sandbox/init_image.cpp) and run from a sealed memfd.
 find_program(GCC_FOR_MUSL NAMES gcc REQUIRED)  # the C driver: it compiles C++ and links no libstdc++
 set(MUSL_SPECS /usr/lib/x86_64-linux-musl/musl-gcc.specs CACHE FILEPATH "gcc specs of musl-tools")
@@ -15,7 +15,7 @@ function(hull_freestanding NAME FOLDER)
     return()
   endif()
   file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${FOLDER}/*.h ${CMAKE_SOURCE_DIR}/src/sandbox/*.h
-    ${CMAKE_SOURCE_DIR}/src/shim/*.h)
+    ${CMAKE_SOURCE_DIR}/src/shim/*.h ${CMAKE_SOURCE_DIR}/src/net/forward/*.h)
   add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/${NAME}
     COMMAND ${GCC_FOR_MUSL} ${FREESTANDING_FLAGS} ${sources} ${FREESTANDING_LINK} -o ${CMAKE_BINARY_DIR}/${NAME}
     DEPENDS ${sources} ${headers} VERBATIM)
@@ -24,6 +24,7 @@ endfunction()
 
 hull_freestanding(hull-init sandbox/init)
 hull_freestanding(hull-shim shim)
+hull_freestanding(hull-port net/forward)
 
 # init_image.cpp includes hull-init's bytes, so it is compiled again when they change.
 set_source_files_properties(${CMAKE_SOURCE_DIR}/src/sandbox/init_image.cpp PROPERTIES

@@ -3,7 +3,7 @@
 function(hull_room NAME)
   cmake_parse_arguments(ROOM "" "" "RANK_BELOW;LIBRARIES" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${NAME}/*.cpp)
-  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$|/main\\.cpp$|/worker/|/sandbox/init/")
+  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$|/main\\.cpp$|/worker/|/sandbox/init/|/net/forward/")
   if(NOT sources)
     add_library(room_${NAME} INTERFACE)
     set(scope INTERFACE)

@@ -57,8 +57,9 @@ extern const Syntax kWhoisSyntax, kOwnsSyntax;
 int run_whois(const Invocation& call);
 int run_owns(const Invocation& call);
 
-extern const Syntax kPsSyntax;
+extern const Syntax kPsSyntax, kPortSyntax;
 int run_ps(const Invocation& call);
+int run_port(const Invocation& call);
 
 extern const Syntax kUnshareSyntax, kNsenterSyntax, kLsnsSyntax;
 int run_unshare(const Invocation& call);

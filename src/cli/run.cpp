@@ -65,6 +65,7 @@ int run_or_create(const Invocation& call, const Syntax& syntax, bool start) {
   if (!inputs) return report(prefix, inputs.error(), kExitEngine);
   Result<engine::ContainerConfig> config = make_config(*complete, *inputs);
   if (!config) return report(prefix, config.error(), kExitEngine);
+  for (const std::string& warning : config_warnings(*config)) print_error("WARNING: " + warning);
   Result<engine::Engine> engine = engine::Engine::open();
   if (!engine) return report(prefix, engine.error(), kExitEngine);
   engine::RunOptions options = run_options(*complete, *config);

@@ -239,6 +239,24 @@ Result<> set_namespaces(Maker& m) {
   return {};
 }
 
+// docker refuses these with a shared network; here the port leads into what is shared.
+Result<> set_ports(Maker& m) {
+  ContainerConfig& config = m.config;
+  for (const std::string& text : m.args.publish) {
+    auto bindings = TRY(net::parse_publish(text));
+    config.ports.insert(config.ports.end(), bindings.begin(), bindings.end());
+  }
+  for (const std::string& text : m.args.expose) {
+    auto ports = TRY(net::parse_expose(text));
+    config.exposed.insert(config.exposed.end(), ports.begin(), ports.end());
+  }
+  config.publish_all = m.args.publish_all;
+  if (!m.args.strict_ns || config.ns(NsKind::Net).mode != NsMode::Container) return {};
+  if (!config.ports.empty() || config.publish_all) return invalid("conflicting options: port publishing and the container type network mode");
+  if (!config.exposed.empty()) return invalid("conflicting options: port exposing and the container type network mode");
+  return {};
+}
+
 Result<> set_security_option(Maker& m, const std::string& option) {
   size_t at = option.find_first_of("=:");
   std::string key = option.substr(0, at), value = at == std::string::npos ? "" : option.substr(at + 1);
@@ -377,10 +395,15 @@ Result<> set_rest(Maker& m) {
 
 Result<ContainerConfig> make_config(const RunArgs& args, const RunInputs& inputs) {
   static constexpr Result<> (*kSteps[])(Maker&) = {set_identity, set_modes, set_env, set_labels, set_user, set_names, set_mounts,
-                                                   set_namespaces, set_security, set_sysctls, set_limits, set_rest};
+                                                   set_namespaces, set_ports, set_security, set_sysctls, set_limits, set_rest};
   Maker maker{args, inputs, {}};
   for (auto step : kSteps) TRY(step(maker));
   return std::move(maker.config);
+}
+
+std::vector<std::string> config_warnings(const ContainerConfig& config) {
+  if (config.ns(NsKind::Net).mode != NsMode::Host || (config.ports.empty() && !config.publish_all)) return {};
+  return {"Published ports are discarded when using host network mode"};
 }
 
 static bool has_variable(const std::vector<std::string>& env, std::string_view name) {
@@ -417,6 +440,11 @@ Result<ProcessChoice> choose_process(const ContainerConfig& config, const ImageD
   choice.workdir = config.workdir.empty() ? image.workdir : config.workdir;
   if (!choice.workdir.starts_with('/')) choice.workdir = "/" + choice.workdir;
   choice.stop_signal = config.stop_signal.empty() ? image.stop_signal : config.stop_signal;
+  choice.exposed_ports = config.exposed;
+  for (const std::string& text : image.exposed_ports)
+    if (auto port = net::parse_container_port(text)) choice.exposed_ports.push_back(*port);  // class 2: a bad one in an image is no error
+  std::sort(choice.exposed_ports.begin(), choice.exposed_ports.end());
+  choice.exposed_ports.erase(std::unique(choice.exposed_ports.begin(), choice.exposed_ports.end()), choice.exposed_ports.end());
   choice.labels = image.labels;
   for (const auto& [key, value] : config.labels) choice.labels[key] = value;
   return choice;

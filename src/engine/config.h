@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "kernel/namespaces.h"
+#include "net/port_spec.h"
 
 namespace hull::engine {
 
@@ -147,6 +148,9 @@ struct ContainerConfig {
   std::string cgroup_parent;
   std::vector<std::string> extra_hosts;                // "NAME:ADDRESS"
   std::vector<std::string> dns, dns_search, dns_options;  // empty: the host's, or those of the shared network
+  std::vector<net::PortBinding> ports;                 // -p
+  std::vector<net::ContainerPort> exposed;             // --expose
+  bool publish_all = false;                            // whatever is exposed is published too
 
   const NamespaceSpec& ns(kernel::NsKind kind) const { return namespaces[static_cast<size_t>(kind)]; }
   NamespaceSpec& ns(kernel::NsKind kind) { return namespaces[static_cast<size_t>(kind)]; }
@@ -154,6 +158,8 @@ struct ContainerConfig {
 
 // Defaults filled, conflicts refused; errors carry docker's phrases.
 Result<ContainerConfig> make_config(const RunArgs& args, const RunInputs& inputs);
+// What was asked for and will have no effect, in docker's words.
+std::vector<std::string> config_warnings(const ContainerConfig& config);
 
 // --- the image's part ------------------------------------------------------------------------------------------
 
@@ -162,7 +168,7 @@ struct ImageDefaults {
   std::vector<std::string> entrypoint, command, env;
   std::string user, workdir, stop_signal;
   std::map<std::string, std::string> labels;
-  std::vector<std::string> volumes;
+  std::vector<std::string> volumes, exposed_ports;
 };
 
 // The process that a config asks for once the image's defaults are applied (docker's rules: an --entrypoint drops the
@@ -172,6 +178,7 @@ struct ProcessChoice {
   std::vector<std::string> env;
   std::string user, workdir, stop_signal;
   std::map<std::string, std::string> labels;
+  std::vector<net::ContainerPort> exposed_ports;  // sorted
 };
 // `hostname` is what HOSTNAME gets. Fails with "no command specified" when neither says what to run.
 Result<ProcessChoice> choose_process(const ContainerConfig& config, const ImageDefaults& image, std::string_view hostname);

@@ -95,6 +95,15 @@ IdMap id_map_from(const value& v) {
   return {number(0), number(1), number(2)};
 }
 
+value binding_value(const net::PortBinding& b) {
+  return object{{"HostIp", b.host_ip}, {"HostFirst", b.host_first}, {"HostLast", b.host_last}, {"Port", b.inside.text()}};
+}
+net::PortBinding binding_from(const value& v) {
+  auto number = [&](const char* key) { return static_cast<uint16_t>(json::get_int(v, key)); };
+  return {std::string(json::get_string(v, "HostIp")), number("HostFirst"), number("HostLast"),
+          net::parse_container_port(json::get_string(v, "Port")).value_or(net::ContainerPort())};
+}
+
 // 2^64-1 (unlimited) as a string: JSON numbers of other readers end at 2^53.
 value ulimit_value(const Ulimit& limit) { return object{{"Name", limit.name}, {"Soft", std::to_string(limit.soft)}, {"Hard", std::to_string(limit.hard)}}; }
 Ulimit ulimit_from(const value& v) {
@@ -160,7 +169,7 @@ void visit_flags(Visit visit, auto& c) {
   visit("Tty", c.tty); visit("OpenStdin", c.open_stdin); visit("Detach", c.detach); visit("AutoRemove", c.rm); visit("Init", c.init);
   visit("ReadonlyRootfs", c.read_only); visit("Privileged", c.privileged); visit("AttachStdin", c.attach_stdin);
   visit("AttachStdout", c.attach_stdout); visit("AttachStderr", c.attach_stderr); visit("NoNewPrivileges", c.no_new_privileges);
-  visit("MaskedPaths", c.masked_paths); visit("StrictNs", c.strict_ns);
+  visit("MaskedPaths", c.masked_paths); visit("StrictNs", c.strict_ns); visit("PublishAll", c.publish_all);
 }
 template <typename Visit>
 void visit_lists(Visit visit, auto& c) {
@@ -183,6 +192,8 @@ json::value to_json(const ContainerConfig& config) {
   visit_maps([&](const char* key, const std::map<std::string, std::string>& map) { out[key] = strings(map); }, config);
   if (config.entrypoint) out["Entrypoint"] = strings(*config.entrypoint);
   out["Mounts"] = list_of(config.mounts, to_value);
+  if (!config.ports.empty()) out["Ports"] = list_of(config.ports, binding_value);
+  if (!config.exposed.empty()) out["Expose"] = list_of(config.exposed, [](const net::ContainerPort& port) { return value(json::string(port.text())); });
   out["Devices"] = list_of(config.devices, [](const DeviceSpec& d) { return value(object{{"Host", d.host_path}, {"Path", d.path}, {"Access", d.access}}); });
   out["Namespaces"] = namespaces_value(config);
   if (config.time_offsets) out["TimeOffsets"] = object{{"monotonic", config.time_offsets->monotonic_s}, {"boottime", config.time_offsets->boottime_s}};
@@ -206,6 +217,9 @@ Result<ContainerConfig> config_from_json(const json::value& v) {
   visit_maps([&](const char* key, std::map<std::string, std::string>& map) { map = read_map(v, key); }, config);
   if (json::find(v, "Entrypoint") != nullptr) config.entrypoint = read_strings(v, "Entrypoint");
   config.mounts = read_list<MountSpec>(v, "Mounts", mount_from);
+  config.ports = read_list<net::PortBinding>(v, "Ports", binding_from);
+  for (const std::string& text : read_strings(v, "Expose"))
+    if (auto port = net::parse_container_port(text)) config.exposed.push_back(*port);
   config.devices = read_list<DeviceSpec>(v, "Devices", [](const value& d) {
     return DeviceSpec{std::string(json::get_string(d, "Host")), std::string(json::get_string(d, "Path")), std::string(json::get_string(d, "Access"))};
   });

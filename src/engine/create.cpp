@@ -35,7 +35,7 @@ std::string hostname_of(const Layout& layout, const ContainerConfig& config, std
 // All that an image may say about its container (SECURITY I1).
 ImageDefaults defaults_of(const image::ImageConfig& config) {
   return {config.entrypoint, config.cmd, config.env, config.user, config.working_dir, config.stop_signal, config.labels,
-          config.volumes};
+          config.volumes, config.exposed_ports};
 }
 
 }  // namespace

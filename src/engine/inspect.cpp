@@ -1,6 +1,7 @@
 #include "engine/inspect.h"
 
 #include "base/text.h"
+#include "engine/ports.h"
 
 namespace hull::engine {
 namespace {
@@ -66,6 +67,36 @@ array ulimits_value(const ContainerConfig& config) {
   return out;
 }
 
+// docker's maps from "80/tcp" to where it is asked for, and where it is.
+object bindings_value(const ContainerConfig& config) {
+  object out;
+  for (const net::PortBinding& b : config.ports) {
+    std::string port = b.host_first == 0 ? "" : b.host_first == b.host_last ? std::to_string(b.host_first) : format("{}-{}", b.host_first, b.host_last);
+    value& list = out[b.inside.text()];
+    if (!list.is_array()) list = array{};
+    list.get_array().push_back(object{{"HostIp", b.host_ip}, {"HostPort", port}});
+  }
+  return out;
+}
+
+object published_value(const Container& container) {
+  object out;
+  if (!container.state.running()) return out;
+  for (const net::ContainerPort& port : exposed_ports(container.record)) out[port.text()] = nullptr;
+  for (const net::PublishedPort& port : container.state.ports) {
+    value& list = out[port.inside.text()];
+    if (!list.is_array()) list = array{};
+    list.get_array().push_back(object{{"HostIp", port.host_ip}, {"HostPort", std::to_string(port.host_port)}});
+  }
+  return out;
+}
+
+object exposed_value(const Record& record) {
+  object out;
+  for (const net::ContainerPort& port : exposed_ports(record)) out[port.text()] = object{};
+  return out;
+}
+
 void add_modes(object& host, const ContainerConfig& config) {
   host["NetworkMode"] = mode_text(config, NsKind::Net);
   host["PidMode"] = mode_text(config, NsKind::Pid);
@@ -113,6 +144,8 @@ object host_config(const ContainerConfig& config) {
               {"OomScoreAdj", number(config.oom_score_adj)},
               {"CgroupParent", config.cgroup_parent},
               {"Runtime", "hull"},
+              {"PortBindings", bindings_value(config)},
+              {"PublishAllPorts", config.publish_all},
               {"Tmpfs", tmpfs},
               {"RestartPolicy", object{{"Name", "no"}, {"MaximumRetryCount", 0}}},
               {"LogConfig", object{{"Type", config.log_driver}, {"Config", strings(config.log_opts)}}}};
@@ -137,6 +170,7 @@ object config_value(const Record& record) {
           {"Entrypoint", config.entrypoint ? strings_or_null(*config.entrypoint) : value(nullptr)},
           {"Image", config.image},
           {"WorkingDir", record.process.workdir},
+          {"ExposedPorts", exposed_value(record)},
           {"Labels", strings(record.process.labels)},
           {"StopSignal", record.process.stop_signal}};
 }
@@ -202,7 +236,7 @@ json::value inspect_json(const Container& container) {
                 {"Mounts", mounts_value(record.config)},
                 {"Config", config_value(record)},
                 {"Namespaces", namespaces_value(container)},
-                {"NetworkSettings", object{{"SandboxKey", sandbox_key}, {"Ports", object{}}, {"IPAddress", ""}, {"Networks", object{}}}}};
+                {"NetworkSettings", object{{"SandboxKey", sandbox_key}, {"Ports", published_value(container)}, {"IPAddress", ""}, {"Networks", object{}}}}};
 }
 
 }  // namespace hull::engine

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "base/undo.h"
 #include "engine/managed_files.h"
+#include "engine/ports.h"
 #include "engine/state.h"
 #include "image/store.h"
 #include "kernel/host_facts.h"
@@ -102,8 +103,10 @@ Result<sandbox::ParentProgram> shim_program(const Layout& layout, const Record& 
 
 // ---- acting
 
-Result<> note_running(const Layout& layout, const Record& record, const sandbox::Launched& launched, uint64_t oom_kills_before) {
+Result<> note_running(const Layout& layout, const Record& record, const sandbox::Launched& launched, const Publishing& ports,
+                      uint64_t oom_kills_before) {
   RunRecord run;
+  ports.note(run);
   run.oom_kills_before = oom_kills_before;
   run.process = TRY(identify_process(launched.pid(), launched.pidfd()));
   Fd shim = TRY(open_pidfd(launched.parent_pid()));
@@ -212,6 +215,7 @@ Result<SeccompProgram> container_seccomp(const Record& record) {
 // socket before it execs, under a shim that records its end. All are settled by name.
 Result<Started> start_container(const Layout& layout, const Record& record, Prepared& prepared, const StartIo& io) {
   StartNamespaces& namespaces = prepared.facts.namespaces;
+  Publishing ports = TRY(Publishing::listen(record));
   std::string shared = namespaces.net_target ? Records(layout).directory(*namespaces.net_target) : "";
   TRY(write_managed_files(layout.record_directory(record.id, record.config.rm), record, shared));
   bool kept_group = (namespaces.own & CLONE_NEWCGROUP) != 0;
@@ -250,7 +254,8 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
   Result<> released = check_targets(prepared.facts);
   if (released) released = runtime::limit(container);
   if (released) released = launched.wait_namespaces();
-  if (released) released = note_running(layout, record, launched, oom_kills);
+  if (released) released = ports.serve(launched.pid(), launched.pidfd());
+  if (released) released = note_running(layout, record, launched, ports, oom_kills);
   std::vector<ns::NamedFd> kept;
   if (released) {
     auto opened = keep_shared(layout, record, namespaces, launched);
@@ -262,6 +267,7 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
     Error cause = launched.cause_of(std::move(released).error());
     prepared.command_failed = launched.command_failed();
     (void)send_signal(launched.pidfd(), SIGKILL);
+    ports.give_up();
     launch_io.parent->dismiss(started.shim_pid);
     return fail(std::move(cause));
   }
@@ -281,14 +287,16 @@ bool wants_early_net(const ContainerConfig& config) {
   return config.ns(NsKind::Net).mode == NsMode::Private && config.ns(NsKind::User).mode == NsMode::Host && !kernel::is_unprivileged();
 }
 
-Result<std::string> find_shim() {
+Result<std::string> find_shim() { return find_helper("hull-shim"); }
+
+Result<std::string> find_helper(const std::string& name) {
   if (const char* directory = ::getenv("HULL_LIBEXEC"); directory != nullptr && *directory == '/')
-    return std::string(directory) + "/hull-shim";
+    return std::string(directory) + "/" + name;
   std::string program = own_program();
   std::string directory = program.substr(0, program.rfind('/'));
-  for (const char* place : {"/hull-shim", "/../libexec/hull/hull-shim"})
-    if (::access((directory + place).c_str(), X_OK) == 0) return directory + place;
-  return fail(ErrorKind::NotFound, format("hull-shim is neither in {} nor in {}/../libexec/hull; install hull whole", directory, directory));
+  for (const char* place : {"/", "/../libexec/hull/"})
+    if (std::string path = directory + place + name; ::access(path.c_str(), X_OK) == 0) return path;
+  return fail(ErrorKind::NotFound, format("{} is neither in {} nor in {}/../libexec/hull; install hull whole", name, directory, directory));
 }
 
 int exit_code_of_command_failure(const Error& error) {

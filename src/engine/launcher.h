@@ -60,7 +60,8 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
 // Whether a container made of this will most likely need a net namespace that may be made before all else is known.
 bool wants_early_net(const ContainerConfig& config);
 
-// hull-shim: $HULL_LIBEXEC, beside the running program, or ../libexec/hull.
+// hull-shim and hull-port: $HULL_LIBEXEC, beside the running program, or ../libexec/hull.
+Result<std::string> find_helper(const std::string& name);
 Result<std::string> find_shim();
 
 // 127 when something was not there, 126 when it may not or cannot be executed, else 125 (docker's rule).

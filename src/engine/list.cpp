@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "engine/engine.h"
 #include "engine/names.h"
+#include "engine/ports.h"
 #include "engine/sharing.h"
 #include "engine/state.h"
 #include "image/store.h"
@@ -54,6 +55,18 @@ bool matches_volume(const ContainerConfig& config, const std::string& value) {
                      [&](const MountSpec& mount) { return mount.source == value || mount.target == value; });
 }
 
+// "80", "80/udp", "80-90/tcp"; without a protocol: tcp, as docker.
+bool matches_port(const std::vector<net::ContainerPort>& ports, const std::string& value) {
+  auto wanted = net::parse_expose(value);
+  return wanted && std::any_of(ports.begin(), ports.end(), [&](const net::ContainerPort& port) { return std::find(wanted->begin(), wanted->end(), port) != wanted->end(); });
+}
+
+std::vector<net::ContainerPort> published_ports(const Record& record) {
+  std::vector<net::ContainerPort> ports;
+  for (const net::PortBinding& binding : bindings_of(record)) ports.push_back(binding.inside);
+  return ports;
+}
+
 struct FilterContext {
   std::string before_created, since_created;
   std::map<std::string, std::string> sharing;  // the name of the container that is asked about, by its text
@@ -83,7 +96,8 @@ bool matches(const Container& container, const std::string& key, const std::stri
   if (key == "volume") return matches_volume(record.config, value);
   if (key == "health") return value == "none";
   if (key == "is-task") return value == "false";
-  return false;  // publish, expose: nothing has any
+  if (key == "publish") return matches_port(published_ports(record), value);
+  return key == "expose" && matches_port(exposed_ports(record), value);
 }
 
 constexpr std::string_view kFilterKeys[] = {"id", "name", "label", "status", "exited", "ancestor", "before", "since", "network",
@@ -94,6 +108,8 @@ Result<> check_filters(const ListOptions& options) {
     if (std::find(std::begin(kFilterKeys), std::end(kFilterKeys), key) == std::end(kFilterKeys))
       return fail(ErrorKind::Invalid, format("invalid filter '{}'", escape_controls(key)));
     if (key == "exited" && !parse_uint(value, 0, 255)) return fail(ErrorKind::Invalid, format("invalid filter 'exited={}'", value));
+    if (key == "publish" || key == "expose")
+      if (!net::parse_expose(value)) return fail(ErrorKind::Invalid, format("invalid filter '{}={}'", key, escape_controls(value)));
     constexpr std::string_view kStatuses[] = {"created", "running", "paused", "restarting", "removing", "exited", "dead"};
     if (key == "status" && std::find(std::begin(kStatuses), std::end(kStatuses), value) == std::end(kStatuses))
       return fail(ErrorKind::Invalid, format("invalid filter 'status={}'", value));

@@ -29,6 +29,11 @@ json::object process_to_json(const ProcessChoice& process) {
   o["WorkingDir"] = process.workdir;
   o["StopSignal"] = process.stop_signal;
   o["Labels"] = std::move(labels);
+  if (!process.exposed_ports.empty()) {
+    json::array ports;
+    for (const net::ContainerPort& port : process.exposed_ports) ports.emplace_back(port.text());
+    o["ExposedPorts"] = std::move(ports);
+  }
   return o;
 }
 
@@ -39,6 +44,8 @@ ProcessChoice process_from_json(const json::value& v) {
   process.user = json::get_string(v, "User");
   process.workdir = json::get_string(v, "WorkingDir");
   process.stop_signal = json::get_string(v, "StopSignal");
+  for (const std::string& text : strings_from_json(json::find(v, "ExposedPorts")))
+    if (auto port = net::parse_container_port(text)) process.exposed_ports.push_back(*port);
   if (const json::value* labels = json::find(v, "Labels"); labels != nullptr && labels->is_object())
     for (const auto& [key, value] : labels->as_object())
       if (value.is_string()) process.labels[std::string(std::string_view(key))] = std::string_view(value.as_string());

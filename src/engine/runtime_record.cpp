@@ -18,6 +18,22 @@ ProcessIdentity process_of(const json::value& v, std::string_view pid_key, std::
   return {static_cast<pid_t>(json::get_int(v, pid_key)), std::string(json::get_string(v, identity_key))};
 }
 
+json::array ports_to_json(const std::vector<net::PublishedPort>& ports) {
+  json::array out;
+  for (const net::PublishedPort& port : ports)
+    out.push_back(json::object{{"HostIp", port.host_ip}, {"HostPort", port.host_port}, {"Port", port.inside.text()}});
+  return out;
+}
+
+std::vector<net::PublishedPort> ports_from_json(const json::value* list) {
+  std::vector<net::PublishedPort> ports;
+  if (list == nullptr || !list->is_array()) return ports;
+  for (const json::value& v : list->get_array())
+    if (auto inside = net::parse_container_port(json::get_string(v, "Port")))
+      ports.push_back({std::string(json::get_string(v, "HostIp")), static_cast<uint16_t>(json::get_int(v, "HostPort")), *inside});
+  return ports;
+}
+
 }  // namespace
 
 Result<> write_run_record(const Layout& layout, std::string_view id, const RunRecord& record) {
@@ -29,6 +45,11 @@ Result<> write_run_record(const Layout& layout, std::string_view id, const RunRe
   o["BootId"] = record.boot_id;
   o["StartedAt"] = record.started_at;
   o["OomKillsBefore"] = record.oom_kills_before;
+  if (record.forwarder.pid > 0) {
+    o["PortPid"] = record.forwarder.pid;
+    o["PortIdentity"] = record.forwarder.identity;
+    o["Ports"] = ports_to_json(record.ports);
+  }
   return replace_file(layout.runtime_directory(id) + "/run.json", json::to_text(o), Durability::Volatile);
 }
 
@@ -37,7 +58,8 @@ std::optional<RunRecord> read_run_record(const Layout& layout, std::string_view 
   if (!v) return std::nullopt;
   return RunRecord{process_of(*v, "Pid", "Identity"), process_of(*v, "ShimPid", "ShimIdentity"),
                    std::string(json::get_string(*v, "BootId")), std::string(json::get_string(*v, "StartedAt")),
-                   static_cast<uint64_t>(json::get_int(*v, "OomKillsBefore"))};
+                   static_cast<uint64_t>(json::get_int(*v, "OomKillsBefore")), process_of(*v, "PortPid", "PortIdentity"),
+                   ports_from_json(json::find(*v, "Ports"))};
 }
 
 std::optional<ExitRecord> read_exit_record(const Layout& layout, std::string_view id) {

@@ -6,6 +6,7 @@
 
 #include "engine/identity.h"
 #include "engine/layout.h"
+#include "net/port_spec.h"
 
 namespace hull::engine {
 
@@ -15,6 +16,8 @@ struct RunRecord {
   std::string boot_id;
   std::string started_at;
   uint64_t oom_kills_before = 0;  // what its group had counted in earlier runs
+  ProcessIdentity forwarder;          // hull-port; pid 0 where nothing is published
+  std::vector<net::PublishedPort> ports;
 };
 Result<> write_run_record(const Layout& layout, std::string_view id, const RunRecord& record);
 std::optional<RunRecord> read_run_record(const Layout& layout, std::string_view id);

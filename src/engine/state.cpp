@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "engine/events.h"
+#include "engine/ports.h"
 #include "engine/sharing.h"
 #include "image/store.h"
 #include "kernel/host_facts.h"
@@ -62,6 +63,7 @@ void take_run(const Layout& layout, const Place& place, const RunRecord& run, St
     bool paused = path_exists(layout.runtime_directory(place.id) + "/paused");
     state.status = paused ? Status::Paused : Status::Running;
     state.pid = run.process.pid;
+    state.ports = run.ports;
     state.shim_pid = find_process(run.shim) ? run.shim.pid : 0;
     if (pidfd) standing.pidfd = std::move(*pidfd);
     return;
@@ -149,6 +151,7 @@ Result<> settle(const Layout& layout, const Place& place, const Record& record) 
   if (standing.settled || standing.state.running()) return {};
   State& state = standing.state;
   auto ran = read_run_record(layout, place.id);
+  if (ran) end_forwarder(*ran);
   if (place.ephemeral) {
     std::vector<Event> events = ran ? end_events(record, state) : std::vector<Event>();
     TRY(discard(layout, place, record));
@@ -171,6 +174,8 @@ Result<> settle(const Layout& layout, const Place& place, const Record& record) 
 
 Result<> discard(const Layout& layout, const Place& place, const Record& record) {
   bool oom_killed = false;
+  if (!bindings_of(record).empty())
+    if (auto ran = read_run_record(layout, place.id)) end_forwarder(*ran);
   TRY(end_cgroup(record, std::nullopt, &oom_killed, Group::Goes));
   TRY(forget(layout, record));
   if (!record.image_id.empty()) {

@@ -87,6 +87,12 @@ def test_run_detached_is_clean_after_a_kill_at_any_call():
     sweep("run", "-d", "--net=none", "busybox", "sleep", "600")
 
 
+def test_run_with_a_published_port_is_clean_after_a_kill_at_any_call():
+    """Whoever dies, hull-port among them, the port is free again: the next run binds it."""
+    warm()
+    sweep("run", "-d", "-p", "8080:80", "-p", "8080:80/udp", "busybox", "sleep", "600")
+
+
 def test_create_is_clean_after_a_kill_at_any_call():
     warm()
     sweep("create", "busybox", "true")

@@ -287,7 +287,7 @@ def readable_copy():
     if not os.path.isdir(folder):
         os.makedirs(folder, mode=0o755)
         os.chmod(_Current.directory, 0o711)
-        for name in ("hull", "hull-shim", "hull-image"):
+        for name in ("hull", "hull-shim", "hull-port", "hull-image"):
             source = os.path.join(build_directory(), name)
             if os.path.exists(source):
                 shutil.copy2(source, f"{folder}/{name}")

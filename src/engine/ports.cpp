@@ -1,0 +1,71 @@
+#include "engine/ports.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+
+#include "engine/launcher.h"
+#include "kernel/host_facts.h"
+
+namespace hull::engine {
+
+std::vector<net::ContainerPort> exposed_ports(const Record& record) {
+  std::vector<net::ContainerPort> ports = record.process.exposed_ports;
+  for (const net::PortBinding& binding : record.config.ports) ports.push_back(binding.inside);
+  std::sort(ports.begin(), ports.end());
+  ports.erase(std::unique(ports.begin(), ports.end()), ports.end());
+  return ports;
+}
+
+std::vector<net::PortBinding> bindings_of(const Record& record) {
+  const ContainerConfig& config = record.config;
+  if (config.ns(kernel::NsKind::Net).mode == NsMode::Host) return {};
+  std::vector<net::PortBinding> bindings = config.ports;
+  if (!config.publish_all) return bindings;
+  for (const net::ContainerPort& port : record.process.exposed_ports)
+    if (std::none_of(config.ports.begin(), config.ports.end(), [&](const net::PortBinding& b) { return b.inside == port; }))
+      bindings.push_back({"", 0, 0, port});
+  return bindings;
+}
+
+Result<Publishing> Publishing::listen(const Record& record) {
+  Publishing made;
+  made.listening_ = TRY(net::listen_on(bindings_of(record)));
+  return made;
+}
+
+Result<> Publishing::serve(pid_t pid, const Fd& pidfd) {
+  if (listening_.empty()) return {};
+  net::ForwarderPlace place{TRY(find_helper("hull-port")), pid, pidfd, kernel::is_unprivileged()};
+  pid_t forwarder = TRY(net::start_forwarder(place, listening_));
+  forwarder_.pid = forwarder;
+  for (const net::Listening& one : listening_) ports_.push_back(one.port);
+  listening_.clear();
+  Fd handle = TRY(open_pidfd(forwarder));
+  forwarder_ = TRY(identify_process(forwarder, handle));
+  return {};
+}
+
+void Publishing::note(RunRecord& run) const {
+  run.forwarder = forwarder_;
+  run.ports = ports_;
+}
+
+// Our child, not yet waited for: its number is its own.
+void Publishing::give_up() {
+  if (forwarder_.pid <= 0) return;
+  ::kill(forwarder_.pid, SIGKILL);
+  kernel::reap(forwarder_.pid);
+}
+
+void end_forwarder(const RunRecord& run) {
+  if (run.forwarder.pid <= 0 || run.boot_id != boot_id()) return;
+  auto handle = find_process(run.forwarder);
+  if (!handle) return;
+  constexpr int64_t kPatienceMs = 2000;
+  (void)send_signal(*handle, SIGKILL);
+  wait_for_end(*handle, kPatienceMs);
+}
+
+}  // namespace hull::engine

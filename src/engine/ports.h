@@ -1,0 +1,33 @@
+// Published ports of a container: bound on the host before anything of its start is made, so that a port that is taken
+// refuses it; served by a hull-port that ends with its first process, and is ended by whoever settles the run.
+//
+//   start:  listen ── launch ── hull-port ── run.json (who serves, at which ports) ── the process is let go
+//   end:    its pidfd tells hull-port; settle() kills it too and waits, so that the ports are free when the command returns
+#pragma once
+
+#include "engine/runtime_record.h"
+#include "net/publish.h"
+
+namespace hull::engine {
+
+// What a start of this container publishes; nothing with the host's network.
+std::vector<net::PortBinding> bindings_of(const Record& record);
+std::vector<net::ContainerPort> exposed_ports(const Record& record);  // sorted
+
+class Publishing {
+ public:
+  static Result<Publishing> listen(const Record& record);
+  // Serves until the process has ended; the sockets are hull-port's from then on.
+  Result<> serve(pid_t pid, const Fd& pidfd);
+  void note(RunRecord& run) const;
+  void give_up();  // after serve(), for a start that failed
+
+ private:
+  std::vector<net::Listening> listening_;
+  ProcessIdentity forwarder_;
+  std::vector<net::PublishedPort> ports_;
+};
+
+void end_forwarder(const RunRecord& run);
+
+}  // namespace hull::engine
