@@ -118,9 +118,10 @@ static std::string inner_pid(pid_t pid) {
 }
 
 void FactFinder::find_processes() {
+  Fd proc = open_file("/proc", O_RDONLY | O_DIRECTORY).value_or(Fd());
   for (const ns::Process& process : snapshot_.processes) {
     const std::string& owner = owner_of(process.pid);
-    add(FactKind::Pid, std::to_string(process.pid), owner, process.pid, process.command.empty() ? ns::command_line(process.pid) : process.command);
+    add(FactKind::Pid, std::to_string(process.pid), owner, process.pid, process.command.empty() ? ns::command_line(proc.get(), process.pid) : process.command);
     if (wants(FactKind::InnerPid) && owner.starts_with("container "))
       if (std::string inner = inner_pid(process.pid); !inner.empty())
         add(FactKind::InnerPid, format("{}:{}", owner.substr(10), inner), owner, process.pid, "its number inside");

@@ -81,10 +81,6 @@ Result<> set_net_socket(void* target, const Option&, std::optional<std::string_v
   return {};
 }
 
-Result<> refuse_selinux(void*, const Option&, std::optional<std::string_view>) {
-  return fail(ErrorKind::Unsupported, "--follow-context needs SELinux, which this build does not use");
-}
-
 constexpr Option kOptions[] = {
     {'a', "all", Takes::Nothing, nullptr, "enter all namespaces", set_flag<&EnterRequest::all>},
     {'t', "target", Takes::Required, "pid", "target process (PID, PID:INODE or container) to get namespaces from", set_target},
@@ -108,7 +104,7 @@ constexpr Option kOptions[] = {
     {'e', "env", Takes::Nothing, nullptr, "inherit environment variables from target process", set_flag<&EnterRequest::environment>},
     {'F', "no-fork", Takes::Nothing, nullptr, "do not fork before exec'ing <program>", set_flag<&EnterRequest::no_fork>},
     {'c', "join-cgroup", Takes::Nothing, nullptr, "join the cgroup of the target process", set_flag<&EnterRequest::join_cgroup>},
-    {'Z', "follow-context", Takes::Nothing, nullptr, "set SELinux context according to --target PID", refuse_selinux},
+    {'Z', "follow-context", Takes::Nothing, nullptr, "set SELinux context according to --target PID", set_flag<&EnterRequest::follow_context>},
 };
 
 Result<> check(const EnterRequest& request) {

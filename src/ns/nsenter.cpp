@@ -212,6 +212,15 @@ Result<> join_cgroup_of(const Target& target) {
   return {};
 }
 
+// Nothing to do where SELinux is not in force, as util-linux has it.
+Result<> follow_label_of(const Target& target) {
+  if (!path_exists("/sys/fs/selinux/enforce")) return {};
+  if (!target.directory) return fail(ErrorKind::Invalid, "no target PID specified for --follow-context");
+  Fd file = TRY(open_of_target(target, "attr/current"));
+  std::string label = TRY(read_all(file));
+  return write_kernel_file("/proc/self/attr/exec", label.substr(0, label.find_last_not_of(std::string_view("\0\n", 2)) + 1));
+}
+
 Result<uint32_t> owner_of_target(const Target& target, bool group) {
   struct stat status;
   if (!target.directory || ::fstat(target.directory.get(), &status) != 0)
@@ -258,6 +267,7 @@ Result<int> enter(const EnterRequest& request, bool& exec_failed) {
     environment = TRY(read_all(file));
   }
   if (request.join_cgroup) TRY(join_cgroup_of(target));
+  if (request.follow_context) TRY(follow_label_of(target));
 
   bool dropped_groups = !identity.gid || ::setgroups(0, nullptr) == 0;
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);  // until exec: nobody in there may look into us (SECURITY E2)

@@ -20,7 +20,7 @@ struct EnterRequest {
   bool all = false;                                // every kind, but no user namespace that is ours already
   bool user_parent = false;                        // the user namespace that owns the first one entered
   std::optional<int> net_socket;                   // a descriptor of the target: the net namespace of that socket
-  bool target_root = false, target_wd = false, environment = false, join_cgroup = false;
+  bool target_root = false, target_wd = false, environment = false, join_cgroup = false, follow_context = false;
   std::optional<std::string> root, wd, wdns;       // directories instead; wdns is looked up inside
   std::optional<uint32_t> uid, gid;
   bool follow_uid = false, follow_gid = false;     // the target's own

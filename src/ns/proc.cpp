@@ -59,17 +59,15 @@ std::optional<std::string_view> read_small(int dir, const char* path, char* buff
   return std::string_view(buffer, static_cast<size_t>(got));
 }
 
-std::string command_line(pid_t pid) {
-  constexpr size_t kLimit = 8192;  // no table needs more
-  char buffer[kLimit];
-  std::optional<std::string_view> text = read_small(AT_FDCWD, format("/proc/{}/cmdline", pid).c_str(), buffer, kLimit);
+std::string command_line(int proc, pid_t pid) {
+  char buffer[8192];  // no table needs more
+  std::string path = std::to_string(pid) + "/cmdline";
+  std::optional<std::string_view> text = read_small(proc, path.c_str(), buffer, sizeof buffer);
   if (!text || text->empty()) {
-    text = read_small(AT_FDCWD, format("/proc/{}/comm", pid).c_str(), buffer, kLimit);
-    if (!text) return "";
-    return std::string(text->substr(0, text->find('\n')));
+    text = read_small(proc, format("{}/comm", pid).c_str(), buffer, sizeof buffer);
+    return text ? std::string(text->substr(0, text->find('\n'))) : "";
   }
-  std::string line(*text);
-  while (!line.empty() && line.back() == '\0') line.pop_back();
+  std::string line(text->substr(0, text->find_last_not_of('\0') + 1));
   std::replace(line.begin(), line.end(), '\0', ' ');
   return line;
 }

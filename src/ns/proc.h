@@ -30,6 +30,7 @@ void each_number(int dir, const std::function<void(pid_t)>& visit);
 // Reads a small file relative to `dir` into `buffer`; nothing when it cannot be read.
 std::optional<std::string_view> read_small(int dir, const char* path, char* buffer, size_t size);
 // What ps and lsns show: arguments joined by spaces, or the comm of a process without any; "" when it is gone.
-std::string command_line(pid_t pid);
+// `proc` is /proc.
+std::string command_line(int proc, pid_t pid);
 
 }  // namespace hull::ns

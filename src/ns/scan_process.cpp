@@ -104,7 +104,7 @@ void read_label(const Scanner& scanner, Process& process) {
 
 void read_facts(const Scanner& scanner, Process& process) {
   if (scanner.request.facts && !(scanner.proc_is_ours && read_facts_by_pidfd(process))) read_facts_by_files(scanner, process);
-  if (scanner.request.commands) process.command = command_line(process.pid);
+  if (scanner.request.commands) process.command = command_line(scanner.proc, process.pid);
   if (scanner.request.labels) read_label(scanner, process);
 }
 

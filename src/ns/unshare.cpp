@@ -150,6 +150,15 @@ Result<> map_own_ids(const UnshareRequest& request, uid_t uid, gid_t gid) {
 
 // ---- persistence
 
+// mount(2) has failed, and errno is its.
+Error cannot_bind(const std::string& source, NsKind kind, const std::string& path) {
+  Error error(kind_of_errno(errno), format("mount {} on {} failed: {}", source, path, errno_text(errno)), errno);
+  if (!path_exists(path)) return std::move(error).with_remedy("the file must exist");
+  if (kind == NsKind::Mnt) return std::move(error).with_remedy("the file must be on a mount with private propagation");
+  if (kind == NsKind::Pid) return std::move(error).with_remedy("it needs --fork, so that the namespace has a first process");
+  return error;
+}
+
 // Binds a namespace of `process` on a file, from the caller's own mount and user namespace: a mount namespace cannot
 // hold itself, and a user namespace's maker has no right over the mounts outside of it.
 Result<Helper> start_binder(const UnshareRequest& request) {
@@ -157,10 +166,7 @@ Result<Helper> start_binder(const UnshareRequest& request) {
   return Helper::start([&request](pid_t parent) -> Result<> {
     for (const auto& [kind, path] : request.persist) {
       std::string source = format("/proc/{}/ns/{}", parent, kernel::ns_info(kind).children_link);
-      if (::mount(source.c_str(), path.c_str(), nullptr, MS_BIND, nullptr) != 0)
-        return fail(Error(kind_of_errno(errno), format("mount {} on {} failed: {}", source, path, errno_text(errno)), errno)
-                        .with_remedy(kind == NsKind::Mnt ? "the file must be on a mount with private propagation"
-                                     : kind == NsKind::Pid ? "it needs --fork, so that the namespace has a first process" : "the file must exist"));
+      if (::mount(source.c_str(), path.c_str(), nullptr, MS_BIND, nullptr) != 0) return fail(cannot_bind(source, kind, path));
     }
     return {};
   });

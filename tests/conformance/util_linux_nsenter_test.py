@@ -69,8 +69,13 @@ def test_bad_words():
                             ["--net=/nonexistent", "true"], ["--net=/etc/passwd", "true"], ["-t", "0", "-n", "true"],
                             ["-t", "", "-n", "true"], ["-t", "-5", "-n", "true"]], err=False)
     for words in (["-n", "true"], ["-t", "99999999", "-n", "true"], ["-t", "no-such-container", "-n", "true"],
-                  ["--net=/etc/passwd", "true"], ["-a", "true"], ["-t", "1:2", "-n", "true"], ["-Z", "-t", "1", "true"]):
+                  ["--net=/etc/passwd", "true"], ["-a", "true"], ["-t", "1:2", "-n", "true"]):
         hull("nsenter", *words).exits(1).one_line_error().err_contains("nsenter: ")
+
+
+def test_a_label_is_followed_only_where_there_are_labels():
+    if not os.path.exists("/sys/fs/selinux/enforce"):  # where there are: tests/vm/selinux_inside.py
+        compare_all("nsenter", [["-Z", "-t", str(os.getpid()), "-u", "true"], ["-Z", f"--uts=/proc/{os.getpid()}/ns/uts", "true"]])
 
 
 def test_an_ordinary_user_enters_what_is_its_own():

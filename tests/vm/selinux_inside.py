@@ -69,6 +69,10 @@ def entering():
                    stderr=subprocess.DEVNULL, timeout=60)
     judge("exec has the container's label", oci("exec", "y", "/bin/cat", "/proc/self/attr/current"), (0, PROCESS))
     judge("exec --process-label", oci("exec", "--process-label", OTHER, "y", "/bin/cat", "/proc/self/attr/current"), (0, OTHER))
+    pid = str(json.loads(oci("state", "y")[1])["pid"])
+    followed = subprocess.run([HULL, "nsenter", "-t", pid, "-u", "-Z", "/bin/cat", "/proc/self/attr/current"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+    judge("nsenter --follow-context", (followed.returncode, followed.stdout.strip("\0\n ")), (0, PROCESS))
     oci("delete", "-f", "y")
 
 
