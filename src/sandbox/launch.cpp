@@ -47,6 +47,7 @@ struct Launch {
   Fd time_ns;                  // a time namespace to be entered by hull-init
   pid_t pid = 0;
   Fd pidfd;
+  bool known = false;          // set by the container's parent: `pid` is the container's process
   std::optional<Error> error;  // set by whichever child failed
   std::string pid_text;        // for "%pid"
 };
@@ -266,6 +267,7 @@ Result<> become_parent_program(Launch& launch, const ParentProgram& program) {
 int parent_body(void* context) {
   auto& launch = *static_cast<Launch*>(context);
   Result<> done = start_init(launch);
+  launch.known = done.has_value();
   if (done) done = become_parent_program(launch, *launch.io.parent);
   if (!done) launch.error = std::move(done).error();
   if (launch.pid > 0) (void)kernel::send_signal(launch.pidfd, SIGKILL);
@@ -275,6 +277,12 @@ int parent_body(void* context) {
 Result<pid_t> start_under_parent(Launch& launch) {
   auto parent = TRY(kernel::clone_sharing_memory({0, -1, false}, parent_body, &launch));
   (void)launch.pidfd.release();  // a number of the parent's own table
+  // Killed before it was the parent's program, it may have made a process of which nobody knows: with the control socket
+  // goes what that waits for, and so the process.
+  if (!launch.error && !launch.known) {
+    launch.control.reset();
+    launch.error = Error(ErrorKind::System, "the container's parent was killed while it was started");
+  }
   if (!launch.error) {
     auto pidfd = kernel::open_pidfd(launch.pid);
     if (pidfd) launch.pidfd = std::move(*pidfd);

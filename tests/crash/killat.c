@@ -5,6 +5,7 @@
 //
 // With KILLAT_STOP in the environment, where it is the command itself that is killed, all other processes of the tree
 // are stopped (SIGSTOP) at that moment, as if the machine were too busy to run them; "stopped PID…" names them.
+// With KILLAT_LIST, "turn N" names each call at which a process is made, replaced, moved, waited for or ends.
 //
 //   killat N COMMAND ARG…        N = 0 only counts
 #define _GNU_SOURCE
@@ -32,11 +33,17 @@ static const int mutating[] = {
     SYS_socketpair, SYS_exit_group, SYS_wait4, SYS_waitid, SYS_keyctl, SYS_setrlimit, SYS_prlimit64, SYS_chdir, SYS_fchdir,
     SYS_poll, SYS_ppoll, SYS_epoll_wait, SYS_read};
 
-static int is_mutating(unsigned long number) {
-  for (size_t i = 0; i < sizeof mutating / sizeof *mutating; i++)
-    if ((unsigned long)mutating[i] == number) return 1;
+static const int turning[] = {SYS_clone, SYS_clone3, SYS_fork, SYS_vfork, SYS_execve, SYS_execveat, SYS_setns, SYS_unshare, SYS_wait4,
+                              SYS_waitid, SYS_exit_group};
+
+static int is_one_of(const int* calls, size_t count, unsigned long number) {
+  for (size_t i = 0; i < count; i++)
+    if ((unsigned long)calls[i] == number) return 1;
   return 0;
 }
+
+static int is_mutating(unsigned long number) { return is_one_of(mutating, sizeof mutating / sizeof *mutating, number); }
+static int is_turning(unsigned long number) { return is_one_of(turning, sizeof turning / sizeof *turning, number); }
 
 static void comm_of(pid_t pid, char* into, size_t size) {
   char path[64];
@@ -84,7 +91,10 @@ static void stop_others(pid_t first) {
 static int at_syscall(pid_t pid, long wanted, long* count) {
   struct __ptrace_syscall_info info;
   if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info) <= 0 || info.op != PTRACE_SYSCALL_INFO_ENTRY) return 0;
-  if (!is_mutating(info.entry.nr) || ++*count != wanted) return 0;
+  if (!is_mutating(info.entry.nr)) return 0;
+  ++*count;
+  if (getenv("KILLAT_LIST") && is_turning(info.entry.nr)) printf("turn %ld\n", *count);
+  if (*count != wanted) return 0;
   char comm[32];
   comm_of(pid, comm, sizeof comm);
   if (pid == tree[0] && getenv("KILLAT_STOP")) stop_others(pid);

@@ -1,8 +1,8 @@
 """SIGKILL at a chosen system call of hull, hull-shim or hull-init: after one further hull command nothing is left but
 containers that are listed, and those can be removed.
 
-A run of `hull run` makes a few hundred calls that change something. `make check` kills at a sample of them; with
-HULL_KILLAT=all in the environment at each one.
+A run of `hull run` makes a few hundred calls that change something. `make check` kills at a sample of them, and at each
+at which a process is made, replaced, moved, waited for or ends; with HULL_KILLAT=all in the environment at each one.
 """
 import contextlib
 import os
@@ -26,12 +26,21 @@ def killat(step, *argv):
     return answer[-1].split()
 
 
-def sample(total, steps=STEPS):
+def rehearse(*argv):
+    """`hull argv` without a kill: how many calls it makes, and which of them turn a process."""
+    result = run(compiled("crash/killat.c"), 0, binary(), *argv, timeout=40, env={"KILLAT_LIST": "1"})
+    lines = [line.split() for line in result.out.splitlines()]
+    ends = [line for line in lines if line and line[0] == "reached"]
+    check(ends, f"without a kill the command must end: {result}")
+    return int(ends[-1][1]), [int(line[1]) for line in lines if line and line[0] == "turn"]
+
+
+def sample(total, turns=(), steps=STEPS):
     if os.environ.get("HULL_KILLAT") == "all":
         return range(1, total + 1)
     pick = random.Random(total)
     width = max(1, total // steps)
-    return [min(total, start + pick.randrange(width)) for start in range(1, total + 1, width)]
+    return sorted({min(total, start + pick.randrange(width)) for start in range(1, total + 1, width)} | set(turns))
 
 
 def settle():
@@ -49,13 +58,12 @@ def records():
 def sweep(*argv, keep=lambda: None):
     """Kill `hull argv` at each sampled call; the ledger must be equal after each."""
     directory = os.path.dirname(scratch())
-    first = killat(0, *argv)
-    check(first[0] == "reached", f"without a kill the command must end: {first}")
+    total, turns = rehearse(*argv)
     settle()
-    total, wrong, kills = int(first[1]), [], 0
+    wrong, kills, steps = [], 0, sample(total, turns)
     log(f"{total} changing system calls in hull {' '.join(argv)}")
     before = ledger.snapshot(ISOLATED, (directory,))
-    for step in sample(total):
+    for step in steps:
         answer = killat(step, *argv)
         kills += answer[0] == "killed"
         if answer[0] == "hang":
@@ -69,8 +77,12 @@ def sweep(*argv, keep=lambda: None):
             wrong.append(f"step {step} {answer[:4]}: {left[:4]}")
         if len(wrong) >= 5:
             break
-    check(kills > 0.7 * len(sample(total)) or wrong, f"only {kills} of {len(sample(total))} kills hit")
+    check_hits(kills, steps, wrong)
     check(not wrong, "left behind after a kill:\n    " + "\n    ".join(wrong))
+
+
+def check_hits(kills, steps, wrong):
+    check(kills > 0.7 * len(steps) or wrong, f"only {kills} of {len(steps)} kills hit")
 
 
 def warm():
@@ -120,19 +132,17 @@ def _inode(name, kind="net"):
     return os.readlink(f"/proc/{hull('inspect', '-f', '{{.State.Pid}}', name).ok().line}/ns/{kind}")
 
 
-def _steps(total):
-    return sorted(set(sample(total)))
-
-
 def test_a_restart_killed_at_any_call_keeps_the_namespaces():
     """The next start joins the same ones, and the sharer never notices."""
     warm()
     hull("run", "-d", "--name=db", "busybox", "sleep", "600").ok()
     hull("run", "-d", "--name=web", "--net=container:db", "--ipc=container:db", "busybox", "sleep", "600").ok()
     before, wrong = {kind: _inode("db", kind) for kind in ("net", "ipc", "uts", "cgroup")}, []
-    total = int(killat(0, "restart", "-t", "0", "db")[1])
-    for step in _steps(total):
+    steps, kills = sample(*rehearse("restart", "-t", "0", "db")), 0
+    for step in steps:
         answer = killat(step, "restart", "-t", "0", "db")
+        kills += answer[0] == "killed"
+        check(answer[0] != "hang", f"step {step}: hang")
         hull("ps", "-aq").ok()
         hull("start", "db").ok()
         after = {kind: _inode("db", kind) for kind in before}
@@ -140,6 +150,7 @@ def test_a_restart_killed_at_any_call_keeps_the_namespaces():
             wrong.append(f"step {step} {answer[:4]}: {before} {after}")
     hull("rm", "-f", "db", "web").ok()
     check(not wrong, "a namespace was lost:\n    " + "\n    ".join(wrong))
+    check_hits(kills, steps, wrong)
 
 
 def test_a_start_after_a_killed_one_waits_for_what_that_left():
@@ -169,10 +180,12 @@ def test_an_adoption_killed_at_any_call_is_made_good_by_the_next():
     hull("run", "-d", "--name=web", "--net=container:db", "busybox", "sleep", "600").ok()
     before, wrong = _inode("web"), []
     adopt = ("run", "-d", "--name=db", "busybox", "sleep", "600")
-    total = int(killat(0, *adopt)[1])
+    steps, kills = sample(*rehearse(*adopt)), 0
     hull("rm", "-f", "db").ok()
-    for step in _steps(total):
+    for step in steps:
         answer = killat(step, *adopt)
+        kills += answer[0] == "killed"
+        check(answer[0] != "hang", f"step {step}: hang")
         hull("ps", "-aq").ok()
         if hull("inspect", "db").code != 0:
             hull(*adopt).ok()
@@ -182,6 +195,7 @@ def test_an_adoption_killed_at_any_call_is_made_good_by_the_next():
         hull("rm", "-f", "db").ok()
     hull("rm", "-f", "web").ok()
     check(not wrong, "a namespace was lost:\n    " + "\n    ".join(wrong))
+    check_hits(kills, steps, wrong)
 
 
 def test_a_promise_killed_at_any_call_leaves_nothing():
@@ -199,14 +213,16 @@ def _sweep_names(argv, before, wanted):
     directory = os.path.dirname(scratch())
     for words in before:
         hull(*words).ok()
-    total = int(killat(0, *argv)[1])
+    steps, kills = sample(*rehearse(*argv)), 0
     for name in ("lab", "bench"):
         hull("ns", "rm", "--force", name)
     clean, wrong = ledger.snapshot(ISOLATED, (directory,)), []
-    for step in sample(total):
+    for step in steps:
         for words in before:
             hull(*words).ok()
         answer = killat(step, *argv)
+        kills += answer[0] == "killed"
+        check(answer[0] != "hang", f"step {step}: hang")
         hull("ns", "ls", "-q").ok()
         names = [name for name in os.listdir(_store()) if name[0] not in "=@"] if os.path.isdir(_store()) else []
         if sorted(names) not in wanted:
@@ -221,6 +237,7 @@ def _sweep_names(argv, before, wanted):
         if len(wrong) >= 5:
             break
     check(not wrong, "after a kill:\n    " + "\n    ".join(wrong))
+    check_hits(kills, steps, wrong)
 
 
 def test_ns_create_is_clean_after_a_kill_at_any_call():

@@ -81,11 +81,13 @@ int new_time_ns(const StepView& step) {
 }
 
 // Others in a pid namespace see a process from its first moment: what may not be seen or traced comes before (SECURITY A2).
+// KERNEL: CLONE_PARENT_SETTID writes the number before the child runs, so that who made it may be killed at any moment: a
+// child whose number nobody learnt would wait for its release for good; fork.c, kernel_clone().
 int be_born(const StepView& step) {
-  long pid = syscall(SYS_clone, step.number(0) | CLONE_PARENT | SIGCHLD, nullptr, nullptr, nullptr, 0ul);
+  *g_state.born_pid = 0;  // the page is there, whatever signal is pending
+  long pid = syscall(SYS_clone, step.number(0) | CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD, nullptr, g_state.born_pid, nullptr, 0ul);
   if (pid < 0) return fail("clone", "the process in its namespaces");
   if (pid == 0) return 0;
-  *g_state.born_pid = static_cast<int32_t>(pid);
   _exit(0);
 }
 
