@@ -122,7 +122,7 @@ void FactFinder::find_processes() {
   for (const ns::Process& process : snapshot_.processes) {
     const std::string& owner = owner_of(process.pid);
     add(FactKind::Pid, std::to_string(process.pid), owner, process.pid, process.command.empty() ? ns::command_line(proc.get(), process.pid) : process.command);
-    if (wants(FactKind::InnerPid) && owner.starts_with("container "))
+    if (wants(FactKind::InnerPid) && owner.starts_with("container ") && !labels_.is_outside(process.pid))
       if (std::string inner = inner_pid(process.pid); !inner.empty())
         add(FactKind::InnerPid, format("{}:{}", owner.substr(10), inner), owner, process.pid, "its number inside");
     if (!wants(FactKind::Thread)) continue;

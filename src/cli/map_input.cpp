@@ -36,6 +36,7 @@ ns::MapContainer describe(const engine::Container& container) {
   out.id = container.record.id;
   out.status = engine::status_name(container.state.status);
   out.pid = container.state.pid;
+  out.forwarder = container.state.forwarder;
   out.inodes = container.namespaces;
   out.privileged = container.record.config.privileged;
   for (const kernel::NsInfo& info : kernel::kNamespaces) {

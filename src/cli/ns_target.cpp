@@ -19,17 +19,19 @@ OwnerLabels::OwnerLabels() {
     ns::PinStore store(engine->run_directory(), "", {});
     store_ = store.directory();
     for (const std::string& name : store.names())
-      if (auto set = store.load(name); set && set->holder > 0) holders_[set->holder] = name;
+      if (auto set = store.load(name); set && set->holder > 0) holders_[set->holder] = "ns " + name;
   }
   auto running = engine ? engine->running() : Result<std::vector<engine::Engine::Label>>();
   if (!running) return;
+  for (const engine::Engine::Label& label : *running)
+    if (label.forwarder != 0) holders_[label.forwarder] = "container " + label.name;
   for (const engine::Engine::Label& label : *running)
     if (auto inode = kernel::ns_inode(label.pid, kernel::NsKind::Mnt)) names_[*inode] = label.name;
 }
 
 std::string OwnerLabels::label(pid_t pid, uint64_t mnt_inode, std::string_view cgroup_label, std::string_view name) const {
   if (auto container = names_.find(mnt_inode); container != names_.end()) return "container " + container->second;
-  if (auto holder = holders_.find(pid); holder != holders_.end()) return "ns " + holder->second;
+  if (auto holder = holders_.find(pid); holder != holders_.end()) return holder->second;
   return cgroup_label.empty() ? format("process {} ({})", pid, name) : std::string(cgroup_label);
 }
 

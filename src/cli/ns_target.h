@@ -37,6 +37,8 @@ class OwnerLabels {
   // Takes what a scan with labels has read, so that of() need not read it again.
   void know(const ns::Snapshot& snapshot);
   std::string of(pid_t pid) const;
+  // Works for a name or a container from outside its pid namespace: hull-init of a named one, hull-port.
+  bool is_outside(pid_t pid) const { return holders_.contains(pid); }
   // Of a namespace: "host" for those that the kernel began with, else its first process's, else what holds it.
   std::string of(const ns::Namespace& space) const;
 
@@ -45,7 +47,7 @@ class OwnerLabels {
   std::string of_mount(const std::string& path) const;
   std::string store_;
   std::map<pid_t, std::string> known_;
-  std::map<pid_t, std::string> holders_;  // of named pid namespaces
+  std::map<pid_t, std::string> holders_;   // "ns lab" of named pid namespaces, "container web" of published ports
   std::map<uint64_t, std::string> names_;  // mount namespace's inode to the container's name
 };
 

@@ -10,6 +10,7 @@
 #include "engine/identity.h"
 #include "engine/named.h"
 #include "engine/names.h"
+#include "engine/ports.h"
 #include "engine/sharing.h"
 #include "engine/state.h"
 #include "image/store.h"
@@ -99,6 +100,7 @@ class Examiner {
     if (!standing.state.running()) return;
     if (standing.state.shim_pid == 0)
       find("lost-shim", record.name, "its hull-shim was killed: it runs on, but its output is lost; restart it when that suits", false);
+    if (lost_forwarder(layout_, place.id, standing.state)) find("lost-ports", record.name, "its hull-port was killed: its published ports do not answer");
     if (!place.ephemeral && !kernel::is_unprivileged() && !store_.exists(kept_name(record.id))) find("unkept-namespaces", record.name, "its namespaces are not pinned and would end with its process");
     examine_sharing(record, standing.state.pid);
   }
@@ -245,6 +247,17 @@ void repair_leftovers(const Layout& layout) {
     if (is_id(id) && !known.contains(id)) (void)host_cgroups()->remove("/hull/" + id, 100);  // refused while a process is in it
 }
 
+Result<> repair_ports(const Layout& layout) {
+  Records records(layout);
+  Result<> all;
+  for (const Place& place : records.all()) {
+    auto lock = RecordLock::try_take(records.directory(place));
+    if (!lock || !*lock || !lost_forwarder(layout, place.id, stand(layout, place).state)) continue;
+    if (auto done = publish_again(layout, place.id); !done) all = std::move(done);
+  }
+  return all;
+}
+
 }  // namespace
 
 Result<std::vector<Finding>> examine(const Engine& engine) { return Examiner(engine).run(); }
@@ -259,6 +272,7 @@ Result<> repair(const Engine& engine) {
   TRY(repair_sets(layout, store));
   repair_leftovers(layout);
   NamedNamespaces(engine).sweep();
+  TRY(repair_ports(layout));
   return cleaned;
 }
 

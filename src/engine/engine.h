@@ -116,7 +116,7 @@ class Engine {
   // The PID of a running container as our pid namespace sees it; NotFound, or Conflict when it does not run.
   Result<pid_t> pid_of(std::string_view container) const;
   // Which container owns a process, by its pid namespace or cgroup: name, or nothing. Built once per Labels object.
-  struct Label { std::string id, name; pid_t pid; };
+  struct Label { std::string id, name; pid_t pid, forwarder; };
   Result<std::vector<Label>> running() const;
   std::vector<image::ImageUser> image_users(std::string_view image_id) const;  // "sha256:…"
 

@@ -214,7 +214,7 @@ Result<pid_t> Engine::pid_of(std::string_view container) const {
 Result<std::vector<Engine::Label>> Engine::running() const {
   std::vector<Label> labels;
   for (const Container& container : all_containers(Layout{root_, run_}))
-    if (container.state.running()) labels.push_back({container.record.id, container.record.name, container.state.pid});
+    if (container.state.running()) labels.push_back({container.record.id, container.record.name, container.state.pid, container.state.forwarder});
   return labels;
 }
 

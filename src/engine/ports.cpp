@@ -35,6 +35,14 @@ Result<Publishing> Publishing::listen(const Record& record) {
   return made;
 }
 
+Result<Publishing> Publishing::listen_again(const RunRecord& run) {
+  std::vector<net::PortBinding> bindings;
+  for (const net::PublishedPort& port : run.ports) bindings.push_back({port.host_ip, port.host_port, port.host_port, port.inside});
+  Publishing made;
+  made.listening_ = TRY(net::listen_on(bindings));
+  return made;
+}
+
 Result<> Publishing::serve(pid_t pid, const Fd& pidfd) {
   if (listening_.empty()) return {};
   net::ForwarderPlace place{TRY(find_helper("hull-port")), pid, pidfd, kernel::is_unprivileged()};
@@ -66,6 +74,24 @@ void end_forwarder(const RunRecord& run) {
   constexpr int64_t kPatienceMs = 2000;
   (void)send_signal(*handle, SIGKILL);
   wait_for_end(*handle, kPatienceMs);
+}
+
+bool lost_forwarder(const Layout& layout, std::string_view id, const State& state) {
+  if (!state.running() || state.forwarder != 0) return false;
+  auto run = read_run_record(layout, id);
+  return run && run->forwarder.pid > 0 && is_gone(run->forwarder);
+}
+
+Result<> publish_again(const Layout& layout, std::string_view id) {
+  auto run = read_run_record(layout, id);
+  if (!run || !is_gone(run->forwarder)) return {};
+  Fd first = TRY(find_process(run->process));
+  Publishing ports = TRY(Publishing::listen_again(*run));
+  TRY(ports.serve(run->process.pid, first));
+  ports.note(*run);
+  auto noted = write_run_record(layout, id, *run);
+  if (!noted) ports.give_up();
+  return noted;
 }
 
 }  // namespace hull::engine

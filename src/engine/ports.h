@@ -17,6 +17,8 @@ std::vector<net::ContainerPort> exposed_ports(const Record& record);  // sorted
 class Publishing {
  public:
   static Result<Publishing> listen(const Record& record);
+  // Where a run had them whose hull-port was killed.
+  static Result<Publishing> listen_again(const RunRecord& run);
   // Serves until the process has ended; the sockets are hull-port's from then on.
   Result<> serve(pid_t pid, const Fd& pidfd);
   void note(RunRecord& run) const;
@@ -29,5 +31,10 @@ class Publishing {
 };
 
 void end_forwarder(const RunRecord& run);
+
+// Whether a running container should have a hull-port and has none: it was killed.
+bool lost_forwarder(const Layout& layout, std::string_view id, const State& state);
+// Gives it one again, at the same ports. Call with the record's lock held.
+Result<> publish_again(const Layout& layout, std::string_view id);
 
 }  // namespace hull::engine

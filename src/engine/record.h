@@ -33,7 +33,8 @@ struct State {
   bool oom_killed = false;
   std::string error;            // why the last start failed, or what is not known ("hull-shim was killed …")
   std::string started_at, finished_at;  // RFC 3339; docker's zero time "0001-01-01T00:00:00Z" when never
-  std::vector<net::PublishedPort> ports;  // while it runs: where its ports are
+  pid_t forwarder = 0;          // hull-port, which serves its published ports; 0 when it is gone
+  std::vector<net::PublishedPort> ports;  // where they are, while they are served
   bool running() const { return status == Status::Running || status == Status::Paused; }
 };
 

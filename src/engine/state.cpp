@@ -63,7 +63,10 @@ void take_run(const Layout& layout, const Place& place, const RunRecord& run, St
     bool paused = path_exists(layout.runtime_directory(place.id) + "/paused");
     state.status = paused ? Status::Paused : Status::Running;
     state.pid = run.process.pid;
-    state.ports = run.ports;
+    if (run.forwarder.pid > 0 && find_process(run.forwarder)) {
+      state.forwarder = run.forwarder.pid;
+      state.ports = run.ports;
+    }
     state.shim_pid = find_process(run.shim) ? run.shim.pid : 0;
     if (pidfd) standing.pidfd = std::move(*pidfd);
     return;

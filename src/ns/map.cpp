@@ -70,7 +70,10 @@ class Builder {
     Party& host = add(PartyType::Host, input_.host).party;
     host.name = "host";
     host.detail = input_.host_name;
+    std::set<pid_t> forwarders;
+    for (const MapContainer& container : input_.containers) forwarders.insert(container.forwarder);
     for (const Process& process : input_.snapshot->processes) {
+      if (forwarders.contains(process.pid)) continue;
       if (process.inode[index_of(NsKind::Mnt)] == 0) continue;  // not readable, or a process that has ended already
       auto at = index.find(process.inode);
       bool fresh = at == index.end();

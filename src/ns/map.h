@@ -20,6 +20,7 @@ using Inodes = std::array<uint64_t, kNsKinds>;
 struct MapContainer {
   std::string name, id, status;  // status: "running", "exited"
   pid_t pid = 0;                 // 0: does not run
+  pid_t forwarder = 0;           // hull-port: ours, and no party of its own
   Inodes inodes{};               // its process's, else those kept for it; 0: none
   std::array<std::string, kNsKinds> reasons;
   std::array<bool, kNsKinds> asked_private{};  // made for it, not joined

@@ -12,7 +12,7 @@ import subprocess
 import time
 
 from lib import asker
-from lib.hull import check, container, contains, environment, equal, eventually, hull, inspect, matches, need, run, scratch
+from lib.hull import busybox_rootfs, check, container, contains, environment, equal, eventually, hull, inspect, lacks, matches, need, readable_copy, refusing, run, scratch
 
 SLEEP = ("busybox", "sleep", "600")
 ENTER = """
@@ -58,9 +58,12 @@ while True:
 """
 
 
-@contextlib.contextmanager
 def server(name, program, *words):
-    pid = inspect(name, "{{.State.Pid}}")
+    return server_in(inspect(name, "{{.State.Pid}}"), program, *words)
+
+
+@contextlib.contextmanager
+def server_in(pid, program, *words):
     child = subprocess.Popen(["python3", "-c", program, f"/proc/{pid}/ns/net", *words], stdout=subprocess.PIPE, text=True)
     try:
         equal(child.stdout.readline(), "ready\n", "the server inside")
@@ -374,6 +377,54 @@ def test_whichever_process_is_killed_nothing_is_left():
                 hull("restart", "-t", "0", "web").ok()
                 stack.enter_context(server("web", ECHO))
                 equal(ask(("127.0.0.1", 8080)), b"hello")
+
+
+def test_a_killed_forwarder_is_found_and_replaced_without_touching_the_container():
+    with container("--name=web", "-p", "80", *SLEEP), server("web", ECHO):
+        first, port = inspect("web", "{{.State.Pid}}"), port_of("web")
+        os.kill(forwarder("web"), signal.SIGKILL)
+        eventually(lambda: hull("ps", "--format", "{{.Ports}}").ok().line == "80/tcp", what="ports that are not served are not shown")
+        contains(hull("ns", "doctor").fails(1).out, "its hull-port was killed")
+        with socket.create_server(("127.0.0.1", port)):
+            contains(hull("ns", "doctor", "--fix").fails().err, "port is already allocated")
+        hull("ns", "doctor", "--fix").ok()
+        equal((inspect("web", "{{.State.Pid}}"), port_of("web")), (first, port))
+        equal(ask(("127.0.0.1", port)), b"hello")
+        hull("ns", "doctor").ok().out_is("nothing is wrong\n")
+
+
+def test_whoever_asks_for_a_published_port_is_told_the_container():
+    with container("--name=web", "-p", "8080:80", *SLEEP):
+        contains(hull("whois", ":8080").ok().out, "container web")
+        contains(hull("whois", f"pid:{forwarder('web')}").ok().out, "container web")
+        lacks(hull("map").ok().out, "hull-port")
+
+
+def test_ports_without_the_calls_that_older_kernels_lack():
+    for refused in (("pidfd_open", "pidfd_send_signal"), ("close_range",), ("clone3",)):
+        with refusing(*refused), container("--name=web", "-p", "8080:80", *SLEEP), server("web", ECHO):
+            equal(ask(("127.0.0.1", 8080)), b"hello")
+            port_pid = forwarder("web")
+            hull("stop", "-t", "0", "web").ok()
+            check(gone(port_pid), f"without {refused}: hull-port is gone with the command")
+
+
+def test_an_ordinary_user_publishes_a_port():
+    root, home = busybox_rootfs(scratch("rootfs")), scratch("home")
+    os.makedirs(home)
+    for path in (home, root):
+        run("chown", "-R", "1000:1000", path).ok()
+    env = {"HULL_ROOT": f"{home}/root", "HULL_RUN": f"{home}/run", "HOME": home}
+    program = readable_copy()
+    run(program, "run", "-d", "--rm", "--name=web", "-p", "8080:80", "--rootfs", root, "sleep", "600", user=1000, env=env).ok()
+    try:
+        listed = json.loads(run(program, "inspect", "web", user=1000, env=env).ok().out)[0]
+        with server_in(listed["State"]["Pid"], ECHO):
+            equal(ask(("127.0.0.1", 8080)), b"hello")
+        contains(run(program, "run", "--rm", "-p", "81:80", "--rootfs", root, "true", user=1000, env=env).fails(125).err, "0.0.0.0:81/tcp: Permission denied")
+    finally:
+        run(program, "rm", "-f", "web", user=1000, env=env).ok()
+    check(refused(8080), "nothing listens any more")
 
 
 def test_the_forwarder_ends_with_a_container_that_nobody_waits_for():
