@@ -97,6 +97,8 @@ class Examiner {
       auto store = image::ImageStore::open(layout_.root);
       if (store && !store->find_snapshot(record.id)) find("half-made-container", record.name, "its making was cut short, so it has no file system");
     }
+    for (const Unindexed& lost : find_unindexed(layout_, record))
+      find("lost-index", record.name, format("shares the {} namespace of {}, which would not find it when it is made again", kernel::ns_info(lost.kind).name, lost.root));
     if (!standing.state.running()) return;
     if (standing.state.shim_pid == 0)
       find("lost-shim", record.name, "its hull-shim was killed: it runs on, but its output is lost; restart it when that suits", false);
@@ -149,11 +151,13 @@ class Examiner {
   }
 
   void examine_set(const std::string& name) {
-    auto set = store_.load(name);
-    if (!set) {
-      find("damaged-set", name, set.error().text());
+    if (auto damage = store_.damage(name)) {
+      auto mounted = store_.load(name);
+      find("damaged-set", name, format("{}; {}", damage->text(), mounted ? "its namespaces are kept, and its record can be made anew from them" : "it keeps nothing"));
       return;
     }
+    auto set = store_.load(name);
+    if (!set) return;  // removed meanwhile
     for (const ns::Pin& pin : set->pins) {
       auto live = store_.live(name, pin.kind);
       if (!live) find("stale-pin", name, format("its {} namespace is gone: the pin was unmounted", kernel::ns_info(pin.kind).name));
@@ -204,6 +208,7 @@ class Examiner {
 Result<> repair_sets(const Layout& layout, const ns::PinStore& store) {
   Records records(layout);
   for (const std::string& id : store.kept()) {
+    if (store.load(kept_name(id))) TRY(mend_set(store, kept_name(id)));
     auto set = store.load(kept_name(id));
     bool whole = set && std::all_of(set->pins.begin(), set->pins.end(), [&](const ns::Pin& pin) { return store.live(kept_name(id), pin.kind) == pin.inode; });
     auto place = records.find(id);
@@ -213,6 +218,7 @@ Result<> repair_sets(const Layout& layout, const ns::PinStore& store) {
     if (State state = stand(layout, *place).state; state.running()) keep_missing(layout, record, state.pid);
   }
   for (const std::string& name : store.names()) {
+    if (store.load(name)) TRY(mend_set(store, name));
     auto set = store.load(name);
     if (!set) {
       TRY(store.remove(name));
@@ -270,6 +276,8 @@ Result<> repair(const Engine& engine) {
     if (auto record = records.load(place); record && !records.has_its_name(*record)) (void)records.restore_name(*record);
   ns::PinStore store = pin_store(layout);
   TRY(repair_sets(layout, store));
+  for (const Place& place : records.all())
+    if (auto record = records.load(place)) TRY(index_again(layout, *record));
   repair_leftovers(layout);
   NamedNamespaces(engine).sweep();
   TRY(repair_ports(layout));

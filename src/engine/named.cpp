@@ -1,5 +1,6 @@
 #include "engine/named.h"
 
+#include <fcntl.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include "kernel/host_facts.h"
 #include "ns/ip_netns.h"
 #include "ns/preflight.h"
+#include "ns/proc.h"
 #include "ns/scan.h"
 #include "sandbox/launch.h"
 #include "sandbox/plan.h"
@@ -175,9 +177,37 @@ Result<ns::PinSet> NamedNamespaces::pin(std::string_view name, std::string sourc
   return set;
 }
 
+// The hull-init of `hull ns create`: a container's is in the container's group.
+static std::optional<ProcessIdentity> holder_of(uint64_t pid_ns) {
+  std::optional<ProcessIdentity> found;
+  Fd proc = open_file("/proc", O_RDONLY | O_DIRECTORY).value_or(Fd());
+  ns::each_number(proc.get(), [&](pid_t pid) {
+    if (found || kernel::ns_inode(pid, NsKind::Pid) != pid_ns || read_file(format("/proc/{}/comm", pid)).value_or("") != "memfd:hull-init\n" ||
+        read_file(format("/proc/{}/cgroup", pid)).value_or("").find("/hull/") != std::string::npos) return;
+    if (auto pidfd = open_pidfd(pid))
+      if (auto identity = identify_process(pid, *pidfd)) found = *identity;
+  });
+  return found;
+}
+
+Result<> mend_set(const ns::PinStore& store, const std::string& name) {
+  if (!store.damage(name)) return {};
+  return store.mend(name, [](ns::PinSet& set) {
+    const ns::Pin* pin = set.find(NsKind::Pid);
+    auto holder = pin != nullptr ? holder_of(pin->inode) : std::nullopt;
+    if (holder) set.holder = holder->pid, set.holder_identity = holder->identity;
+  });
+}
+
+Result<ns::PinSet> NamedNamespaces::load_mended(std::string_view name) const {
+  TRY(store_.load(name));
+  TRY(mend_set(store_, std::string(name)));
+  return store_.load(name);
+}
+
 Result<> NamedNamespaces::unpin(std::string_view name, NsKind kind) const {
   TRY(ns::check_pin_name(name));
-  ns::PinSet set = TRY(store_.load(name));
+  ns::PinSet set = TRY(load_mended(name));
   if (kind == NsKind::Pid && set.holder > 0) return fail(ErrorKind::Conflict, format("the pid namespace of {} lives by its holder; hull ns rm {}", name, name));
   if (set.pins.size() == 1 && set.find(kind) != nullptr) return remove(name, true);
   if (kind == NsKind::Net) ns::withdraw_net(name, store_.path(name, kind));
@@ -193,7 +223,7 @@ Result<> NamedNamespaces::rename(std::string_view from, std::string_view to) con
   TRY(ns::check_pin_name(from));
   TRY(ns::check_pin_name(to));
   sweep();
-  ns::PinSet set = TRY(store_.load(from));
+  ns::PinSet set = TRY(load_mended(from));
   TRY(check_unused(set));
   ns::withdraw_net(from, store_.path(from, NsKind::Net));
   Result<> renamed = store_.rename(from, to);
@@ -229,7 +259,7 @@ Result<> NamedNamespaces::check_unused(const ns::PinSet& set) const {
 
 Result<> NamedNamespaces::remove(std::string_view name, bool force) const {
   TRY(ns::check_pin_name(name));
-  ns::PinSet set = TRY(store_.load(name));
+  ns::PinSet set = TRY(load_mended(name));
   if (!force) {
     TRY(check_unused(set));
     if (set.holder > 0)

@@ -47,8 +47,12 @@ class NamedNamespaces {
   void tell(std::string_view action, const ns::PinSet& set, std::string_view name, const std::vector<ns::Pin>& pins) const;
   void tell_gone(const ns::PinSet& set, const std::vector<ns::Pin>& pins) const;
   Result<> check_unused(const ns::PinSet& set) const;
+  Result<ns::PinSet> load_mended(std::string_view name) const;
   const Engine& engine_;
   ns::PinStore store_;
 };
+
+// Writes the record of a set anew where it cannot be read.
+Result<> mend_set(const ns::PinStore& store, const std::string& name);
 
 }  // namespace hull::engine

@@ -12,6 +12,12 @@
 namespace hull::engine {
 std::string ShareIndex::directory(std::string_view name) const { return format("{}/={}", store_, name); }
 
+std::string ShareIndex::path(const std::string& name, const std::string& id, kernel::NsKind kind) const {
+  return format("{}/{}.{}", directory(name), id, kernel::ns_info(kind).name);
+}
+
+bool ShareIndex::has(const std::string& name, const std::string& id, kernel::NsKind kind) const { return path_exists(path(name, id, kind)); }
+
 bool ShareIndex::exists(std::string_view name) const { return path_exists(directory(name)); }
 
 Result<Fd> ShareIndex::lock(const std::string& name) const {
@@ -29,9 +35,9 @@ Result<Fd> ShareIndex::lock(const std::string& name) const {
 }
 
 Result<> ShareIndex::say(const std::string& name, const std::string& id, kernel::NsKind kind, std::string_view word) const {
-  std::string path = format("{}/{}.{}", directory(name), id, kernel::ns_info(kind).name);
-  Fd file = TRY(open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0600));
-  return write_all(file, word, path);
+  std::string file = path(name, id, kind);
+  Fd entry = TRY(open_file(file, O_WRONLY | O_CREAT | O_TRUNC, 0600));
+  return write_all(entry, word, file);
 }
 
 std::vector<ShareIndex::Entry> ShareIndex::entries(const std::string& name, kernel::NsKind kind) const {

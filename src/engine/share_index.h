@@ -27,12 +27,14 @@ class ShareIndex {
   Result<Fd> lock(const std::string& name) const;
   Result<> say(const std::string& name, const std::string& id, kernel::NsKind kind, std::string_view word) const;
   std::vector<Entry> entries(const std::string& name, kernel::NsKind kind) const;
+  bool has(const std::string& name, const std::string& id, kernel::NsKind kind) const;
   void drop(const std::string& id) const;  // its entries under every name
   Result<> rename(const std::string& from, const std::string& to) const;
   void drop_stale(const std::function<bool(const std::string& id)>& exists) const;
 
  private:
   std::string directory(std::string_view name) const;
+  std::string path(const std::string& name, const std::string& id, kernel::NsKind kind) const;
   std::string store_;
 };
 

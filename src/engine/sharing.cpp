@@ -447,6 +447,28 @@ void keep_missing(const Layout& layout, const Record& record, pid_t pid) {
   append_events(layout, namespaces.kept_events);
 }
 
+std::vector<Unindexed> find_unindexed(const Layout& layout, const Record& record) {
+  std::vector<Unindexed> found;
+  ns::PinStore store = pin_store(layout);
+  ShareIndex index(store.directory());
+  for (const kernel::NsInfo& info : kernel::kNamespaces) {
+    const NamespaceSpec& spec = record.config.ns(info.kind);
+    if (spec.mode != NsMode::Container || !store.live(kept_name(record.id), info.kind)) continue;
+    auto chain = follow(layout, info.kind, record, spec.target);
+    if (chain && !index.has(chain->root, record.id, info.kind)) found.push_back({std::move(chain->root), info.kind});
+  }
+  return found;
+}
+
+Result<> index_again(const Layout& layout, const Record& record) {
+  ShareIndex index(pin_store(layout).directory());
+  for (const Unindexed& lost : find_unindexed(layout, record)) {
+    Fd lock = TRY(index.lock(lost.root));
+    TRY(index.say(lost.root, record.id, lost.kind, ""));
+  }
+  return {};
+}
+
 Result<> forget(const Layout& layout, const Record& record) {
   ns::PinStore store = pin_store(layout);
   const auto& specs = record.config.namespaces;

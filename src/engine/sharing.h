@@ -53,6 +53,10 @@ Result<> keep(const Layout& layout, const Record& record, StartNamespaces& names
               const std::vector<ns::NamedFd>& opened);
 // Of a running container whose start was killed before it could.
 void keep_missing(const Layout& layout, const Record& record, pid_t pid);
+// What a record shares and keeps, but the index of the target's name does not say: a target made again would not find it.
+struct Unindexed { std::string root; kernel::NsKind kind; };
+std::vector<Unindexed> find_unindexed(const Layout& layout, const Record& record);
+Result<> index_again(const Layout& layout, const Record& record);
 // At the container's removal: its pins and its entries in the indexes.
 Result<> forget(const Layout& layout, const Record& record);
 // `record` bears its new name already.

@@ -73,6 +73,12 @@ Result<> write_record(const std::string& directory, const PinSet& set) {
   return replace_file(directory + "/record.json", json::to_text(to_json(set)), Durability::Volatile);
 }
 
+void put_pin(PinSet& set, Pin pin) {
+  std::erase_if(set.pins, [&](const Pin& other) { return other.kind == pin.kind; });
+  set.pins.push_back(std::move(pin));
+  std::sort(set.pins.begin(), set.pins.end(), [](const Pin& a, const Pin& b) { return a.kind < b.kind; });
+}
+
 Result<PinSet> read_record(const std::string& directory) {
   std::string path = directory + "/record.json";
   std::string text = TRY(read_file(path, 1 << 20));
@@ -80,10 +86,16 @@ Result<PinSet> read_record(const std::string& directory) {
   return pin_set_from_json(v);
 }
 
-void put_pin(PinSet& set, Pin pin) {
-  std::erase_if(set.pins, [&](const Pin& other) { return other.kind == pin.kind; });
-  set.pins.push_back(std::move(pin));
-  std::sort(set.pins.begin(), set.pins.end(), [](const Pin& a, const Pin& b) { return a.kind < b.kind; });
+// Where the record cannot be read, the set is what its mounts are; labels, source and holder are lost.
+Result<PinSet> read_set(const std::string& directory) {
+  auto recorded = read_record(directory);
+  if (recorded || !path_exists(directory)) return recorded;
+  PinSet mounted;
+  for (const kernel::NsInfo& info : kernel::kNamespaces)
+    if (auto ns = kernel::open_ns_file(directory + "/" + info.name, info.kind)) put_pin(mounted, describe({info.kind, std::move(*ns)}));
+  if (mounted.pins.empty()) return fail(std::move(recorded).error().with_remedy("nothing is kept there: hull ns doctor --fix takes it away"));
+  mounted.source = "unknown: its record was lost";
+  return mounted;
 }
 
 std::string nameless() { return "." + random_id().substr(0, 16); }
@@ -187,7 +199,7 @@ Result<Fd> PinStore::work_in() const {
 
 // Everything of a set that has no name, or none any more.
 Result<> PinStore::destroy(const std::string& directory) const {
-  if (auto set = read_record(directory); set && set->holder > 0 && end_) end_(*set);
+  if (auto set = read_set(directory); set && set->holder > 0 && end_) end_(*set);
   for (const kernel::NsInfo& info : kernel::kNamespaces) unmount_pin(directory + "/" + info.name);
   return remove_tree(directory);
 }
@@ -228,11 +240,27 @@ Result<PinSet> PinStore::add(std::string_view name, const std::vector<NamedFd>& 
 }
 
 Result<PinSet> PinStore::load(std::string_view name) const {
-  auto set = read_record(format("{}/{}", directory_, name));
-  if (!set && set.error().kind() == ErrorKind::NotFound)
+  auto set = read_set(format("{}/{}", directory_, name));
+  if (!set && !exists(name))
     return fail(ErrorKind::NotFound, format("no such namespace name: {}; see hull ns ls --named", escape_controls(name)));
   if (set) set->name = std::string(name);
   return set;
+}
+
+std::optional<Error> PinStore::damage(std::string_view name) const {
+  auto set = read_record(format("{}/{}", directory_, name));
+  return set || !exists(name) ? std::nullopt : std::optional(std::move(set).error());
+}
+
+Result<> PinStore::mend(std::string_view name, const std::function<void(PinSet&)>& add_holder) const {
+  Fd lock = TRY(work_in());
+  std::string place = format("{}/{}", directory_, name);
+  Fd alone = TRY(lock_directory(place, LOCK_EX));
+  PinSet set = TRY(load(name));
+  set.created = now_rfc3339();
+  set.boot_id = boot_id_;
+  add_holder(set);
+  return write_record(place, set);
 }
 
 Result<> PinStore::rename(std::string_view from, std::string_view to) const {

@@ -70,7 +70,11 @@ class PinStore {
   Result<PinSet> create(PinSet set, const std::vector<NamedFd>& namespaces, const std::function<Result<>()>& before_naming = {}) const;
   // Adds to an existing set, or replaces a kind in it.
   Result<PinSet> add(std::string_view name, const std::vector<NamedFd>& namespaces) const;
-  Result<PinSet> load(std::string_view name) const;              // NotFound
+  // NotFound. Where the record cannot be read, what is mounted, without labels, source and holder.
+  Result<PinSet> load(std::string_view name) const;
+  std::optional<Error> damage(std::string_view name) const;  // why the record cannot be read
+  // Writes a record anew from the mounts; `add_holder` says who holds its pid namespace.
+  Result<> mend(std::string_view name, const std::function<void(PinSet&)>& add_holder) const;
   Result<> rename(std::string_view from, std::string_view to) const;
   Result<> remove(std::string_view name) const;  // missing is success
   Result<> remove_kind(std::string_view name, kernel::NsKind kind) const;

@@ -1,6 +1,7 @@
 """hull ns doctor: broken by hand, each break is named; --fix mends it, and no workload's PID changes."""
 import json
 import os
+import shutil
 import signal
 
 from lib import isolate
@@ -69,6 +70,13 @@ def test_twelve_breaks_are_named_and_mended_and_no_pid_changes():
         broken("leaked-pins", lambda: touch(f"{hull_run()}/ns/@{GONE}/record.json", '{"pins":{}}'))
         broken("stale-index", lambda: touch(f"{hull_run()}/ns/=db/{GONE}.net"))
         broken("damaged-set", lambda: touch(f"{hull_run()}/ns/wreck/record.json", "{"))
+        kept = {name: os.stat(pinned(name, kind)).st_ino for name, kind in (("lab", "net"), ("world", "pid"), (f"@{identity}", "net"))}
+        holder = json.load(open(f"{hull_run()}/ns/world/record.json"))["holder"]
+        for name, text in (("lab", "{"), ("world", ""), (f"@{identity}", "[]")):
+            broken("damaged-set", lambda: touch(f"{hull_run()}/ns/{name}/record.json", text))
+        equal({name: os.stat(pinned(name, "pid" if name == "world" else "net")).st_ino for name in kept}, kept, "what is alive is kept")
+        equal(json.load(open(f"{hull_run()}/ns/world/record.json"))["holder"], holder, "the holder is found again")
+        broken("lost-index", lambda: shutil.rmtree(f"{hull_run()}/ns/=db"))
         broken("dead-holder", lambda: (os.kill(json.load(open(f"{hull_run()}/ns/world/record.json"))["holder"]["pid"], signal.SIGKILL),
                                        eventually(lambda: "dead-holder" in kinds())))
         broken("leaked-mount", lambda: isolate.mount("tmpfs", f"{hull_run()}/rootfs", "tmpfs"))
@@ -86,6 +94,38 @@ def test_twelve_breaks_are_named_and_mended_and_no_pid_changes():
         broken("half-made-container", half_made)
         hull("exec", "web", "true").ok()
     hull("ns", "rm", "lab", "world").ok()
+
+
+def test_a_set_whose_record_is_lost_is_still_what_is_mounted():
+    with container("--name=db", *SLEEP):
+        identity, before = inspect("db", "{{.Id}}"), os.readlink(f"/proc/{pid_of('db')}/ns/net")
+        hull("stop", "-t", "0", "db").ok()
+        with open(f"{hull_run()}/ns/@{identity}/record.json", "w") as file:
+            file.write("{")
+        hull("start", "db").ok()
+        equal(os.readlink(f"/proc/{pid_of('db')}/ns/net"), before, "joined again by its pin")
+    hull("ns", "create", "pid,net", "world").ok()
+    holder = json.load(open(f"{hull_run()}/ns/world/record.json"))["holder"]["pid"]
+    os.unlink(f"{hull_run()}/ns/world/record.json")
+    contains(hull("ns", "ls", "-n").ok().out, "world")
+    hull("ns", "rename", "world", "earth").ok()
+    hull("ns", "rm", "earth").ok()
+    check(not os.path.exists(f"/proc/{holder}") or "Z" in open(f"/proc/{holder}/stat").read().split(")")[1], "its holder ended with it")
+    os.makedirs(f"{hull_run()}/ns/wreck")
+    hull("ns", "rm", "wreck").exits(1).one_line_error().err_contains("hull ns doctor --fix")
+    mended()
+
+
+def test_a_lost_index_does_not_part_sharers_once_it_is_mended():
+    hull("run", "-d", "--name=db", *SLEEP).ok()
+    with container("--name=web", "--net=container:db", *SLEEP):
+        shared = os.readlink(f"/proc/{pid_of('web')}/ns/net")
+        shutil.rmtree(f"{hull_run()}/ns/=db")
+        hull("rm", "-f", "db").ok()
+        contains(findings(), ("lost-index", "web"))
+        hull("ns", "doctor", "--fix").exits(1).out_contains("fixed")  # web waits for db
+        with container("--name=db", *SLEEP):
+            equal(os.readlink(f"/proc/{pid_of('db')}/ns/net"), shared, "taken back")
 
 
 def test_what_only_a_person_can_decide_is_said():
