@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -48,6 +49,21 @@ family, address = (socket.AF_INET6, "::1") if "six" in sys.argv else (socket.AF_
 server = socket.socket(family, socket.SOCK_DGRAM); server.bind((address, 53)); print("ready", flush=True)
 while True:
     data, peer = server.recvfrom(65536); server.sendto(b"%d:" % peer[1] + data, peer)
+"""
+# Says who asks, over both protocols.
+WHO = ENTER + """
+family, address = (socket.AF_INET6, "::1") if "six" in sys.argv else (socket.AF_INET, "127.0.0.1")
+server = socket.socket(family, socket.SOCK_DGRAM); server.bind((address, 53))
+listener = socket.socket(family); listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listener.bind((address, 80)); listener.listen(10); print("ready", flush=True)
+def datagrams():
+    while True:
+        data, peer = server.recvfrom(65536); server.sendto(b"x:" + peer[0].encode(), peer)
+threading.Thread(target=datagrams, daemon=True).start()
+while True:
+    peer, who = listener.accept()
+    while peer.recv(100): pass
+    peer.sendall(who[0].encode()); peer.close()
 """
 # Resets each connection at once.
 RESET = ENTER + """
@@ -256,6 +272,65 @@ def test_ports_are_there_again_after_a_restart():
 def test_a_service_that_listens_on_ipv6_alone_is_reached():
     with container("--name=web", "-p", "8080:80", "-p", "5353:53/udp", *SLEEP), server("web", ECHO, "six"), server("web", UDP_ECHO, "six"):
         equal(ask(("127.0.0.1", 8080)), b"hello")
+        equal(ask_udp(("127.0.0.1", 5353)), b"hello")
+
+
+def test_no_client_seems_to_be_the_container_s_own_host():
+    """Services trust 127.0.0.1 and ::1 (CVE-2021-20199)."""
+    with container("--name=web", "-p", "8080:80", "-p", "5353:53/udp", *SLEEP):
+        for word, wanted in (("four", b"192.0.0.8"), ("six", b"100::1")):
+            with server("web", WHO, word):
+                for host in ("127.0.0.1", "::1"):
+                    equal(ask((host, 8080)), wanted)
+                    equal(ask_udp((host, 5353)), wanted)
+        equal(hull("exec", "web", "ip", "-o", "addr").ok().out.count("192.0.0.8"), 0, "no interface has it")
+
+
+def test_namespaces_of_every_kind_have_their_ports():
+    hull("ns", "create", "net", "lab").ok()
+    for flags in (("--net=none",), ("--net=ns:lab",), ("--userns=private",)):
+        with container("--name=web", *flags, "-p", "8080:80", *SLEEP), server("web", ECHO):
+            equal(ask(("127.0.0.1", 8080)), b"hello", flags)
+    hull("ns", "rm", "lab").ok()
+
+
+def test_with_few_descriptors_those_who_are_too_many_wait_their_turn():
+    def few():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
+    with contextlib.ExitStack() as stack:
+        hull("run", "-d", "--name=web", "-p", "8080:80", *SLEEP, preexec=few).ok()
+        stack.callback(hull, "rm", "-f", "web")
+        stack.enter_context(server("web", ECHO))
+        peers = [socket.create_connection(("127.0.0.1", 8080), 10) for _ in range(150)]
+        for peer in peers:
+            peer.sendall(b"x")
+        eventually(lambda: len(select.select(peers, [], [], 0)[0]) >= 50, what="the first are served")
+        before = busy_ticks(forwarder("web"))
+        time.sleep(0.5)
+        served = select.select(peers, [], [], 0)[0]
+        check(len(served) < 100 and busy_ticks(forwarder("web")) - before < 10, f"{len(served)} served, the others wait in peace")
+        while peers:
+            ready = select.select(peers, [], [], 10)[0]
+            check(ready, f"{len(peers)} wait for ever")
+            for peer in ready:
+                equal(peer.recv(1), b"x")
+                peer.close()
+                peers.remove(peer)
+
+
+def test_more_udp_peers_than_there_is_room_for_displace_the_oldest():
+    with container("--name=dns", "-p", "127.0.0.1:5353:53/udp", *SLEEP), server("dns", UDP_ECHO):
+        for _ in range(3):
+            with contextlib.ExitStack() as stack:
+                for _ in range(500):
+                    peer = stack.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+                    peer.connect(("127.0.0.1", 5353))
+                    peer.settimeout(5)
+                    peer.send(b"x")
+                    peer.recv(100)
+        with open(f"/proc/{forwarder('dns')}/smaps_rollup") as file:
+            check(sum(int(line.split()[1]) for line in file if line.startswith("Private_")) < 500, "memory is bounded")
+        check(len(os.listdir(f"/proc/{forwarder('dns')}/fd")) < 1050, "descriptors are bounded")
         equal(ask_udp(("127.0.0.1", 5353)), b"hello")
 
 

@@ -24,7 +24,7 @@ struct CapabilityData { uint32_t effective, permitted, inheritable; };
 constexpr uint32_t kCapabilityVersion3 = 0x20080522;
 
 constexpr uint32_t kAllowed[] = {
-    SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_ctl, SYS_recvfrom, SYS_sendto, SYS_recvmsg, SYS_sendmsg, SYS_accept4, SYS_connect,
+    SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_ctl, SYS_recvfrom, SYS_sendto, SYS_recvmsg, SYS_sendmsg, SYS_accept4, SYS_bind, SYS_connect,
     SYS_shutdown, SYS_close, SYS_getsockopt, SYS_setsockopt, SYS_clock_gettime, SYS_restart_syscall, SYS_exit, SYS_exit_group};
 constexpr int kAllowedCount = sizeof kAllowed / sizeof *kAllowed;
 constexpr int kFilterSize = 3 + 1 + 2 * kAllowedCount + 6 + 5;

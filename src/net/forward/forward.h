@@ -5,7 +5,7 @@
 //                 └─ accept ─▶ Connection ─ connect ─▶ 127.0.0.1, [::1] or the first address inside
 //
 // It lives in the container's net namespace alone: a socket belongs to where it was made, so listeners are the host's and
-// all that it makes later is the container's. Before it serves, it gives up every capability and all but nineteen system
+// all that it makes later is the container's. Before it serves, it gives up every capability and all but twenty system
 // calls, for both peers are strangers. It ends with the container's first process, and by SIGKILL from whoever settles.
 #pragma once
 
@@ -94,6 +94,9 @@ void free_closed(Forwarder& all);
 void take_datagrams(Forwarder& all, int listener);
 void answer_datagrams(Forwarder& all, int index);
 void end_idle_flows(Forwarder& all);
+// source.cpp: false with errno. A socket that connects inside is bound to it first.
+bool make_source();
+bool bind_source(int fd, int family);
 // confine.cpp: null if done, else what failed.
 const char* confine();
 

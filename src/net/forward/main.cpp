@@ -69,6 +69,7 @@ void prepare_listeners() {
 void enter() {
   if (fcntl(kUserNsFd, F_GETFD) >= 0 && setns(kUserNsFd, CLONE_NEWUSER) != 0) refuse("enter the user namespace");
   if (setns(kNetNsFd, CLONE_NEWNET) != 0) refuse("enter the net namespace");
+  if (!make_source()) refuse("make 192.0.0.8, the address of clients inside");
   close(kUserNsFd);
   close(kNetNsFd);
 }
@@ -183,7 +184,8 @@ static bool first_address(int fd, in_addr* address) {
 int connect_inside(int type, uint16_t port, int attempt, bool* pending) {
   constexpr int kSix = 1, kOther = 2;
   *pending = false;
-  int fd = socket(attempt == kSix ? AF_INET6 : AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  int family = attempt == kSix ? AF_INET6 : AF_INET;
+  int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
   sockaddr_in v4{};
   v4.sin_family = AF_INET;
@@ -193,7 +195,7 @@ int connect_inside(int type, uint16_t port, int attempt, bool* pending) {
   v6.sin6_family = AF_INET6;
   v6.sin6_port = htons(port);
   v6.sin6_addr.s6_addr[15] = 1;
-  bool known = attempt != kOther || first_address(fd, &v4.sin_addr);
+  bool known = bind_source(fd, family) && (attempt != kOther || first_address(fd, &v4.sin_addr));
   auto* address = attempt == kSix ? reinterpret_cast<const sockaddr*>(&v6) : reinterpret_cast<const sockaddr*>(&v4);
   if (known && connect(fd, address, attempt == kSix ? sizeof v6 : sizeof v4) == 0) return fd;
   if (known && errno == EINPROGRESS) {
