@@ -1,6 +1,5 @@
 #include "cli/container_rows.h"
 
-#include <algorithm>
 #include <ctime>
 
 #include "base/text.h"
@@ -57,15 +56,6 @@ std::string sharing_text(const engine::Container& container) {
   return join(kinds, " ");
 }
 
-std::string published_text(const engine::Container& container) {
-  if (!container.state.running()) return "";
-  std::vector<net::ContainerPort> only_exposed;
-  for (const net::ContainerPort& port : engine::exposed_ports(container.record))
-    if (std::none_of(container.state.ports.begin(), container.state.ports.end(), [&](const auto& other) { return other.inside == port; }))
-      only_exposed.push_back(port);
-  return net::ports_text(container.state.ports, only_exposed);
-}
-
 }  // namespace
 
 const std::span<const Column> kContainerColumns = kColumns;
@@ -106,7 +96,7 @@ json::value container_row(const engine::Container& container, int64_t now, bool 
       {"CreatedAt", created_at(created)},
       {"RunningFor", human_duration(now - created) + " ago"},
       {"Status", status_text(container.state, now)},
-      {"Ports", published_text(container)},
+      {"Ports", net::ports_text(container.state.ports, engine::only_exposed(record, container.state))},
       {"Names", record.name},
       {"State", std::string(engine::status_name(container.state.status))},
       {"Size", "0B"},

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "base/undo.h"
 #include "engine/names.h"
+#include "engine/ports.h"
 #include "engine/state.h"
 #include "kernel/host_facts.h"
 #include "sandbox/print.h"
@@ -74,6 +75,17 @@ Result<Created> store_container(const Layout& layout, Draft draft, bool starting
   return Created{std::move(record), std::move(lock)};
 }
 
+// hull-port is no part of the plan: it serves beside the container.
+static std::string published_lines(const Record& record, bool teach) {
+  std::string lines;
+  for (const net::PortBinding& binding : bindings_of(record)) {
+    std::string port = binding.host_first == 0 ? "any" : binding.host_first == binding.host_last ? std::to_string(binding.host_first) : format("{}-{}", binding.host_first, binding.host_last);
+    std::string ip = binding.host_ip.find(':') == std::string::npos ? binding.host_ip : "[" + binding.host_ip + "]";
+    lines += format("{}publish {}:{} -> {}\n", teach ? "# Beside this, hull-port would: " : "      ", ip.empty() ? "*" : ip, port, binding.inside.text());
+  }
+  return lines;
+}
+
 Result<std::string> describe_start(const Layout& layout, const Draft& draft, bool teach) {
   const Record& record = draft.record;
   Root root;
@@ -85,11 +97,11 @@ Result<std::string> describe_start(const Layout& layout, const Draft& draft, boo
     prepared.container.options.overlay->upper = snapshot + "/upper";
     prepared.container.options.overlay->work = snapshot + "/work";
     TRY(runtime::compile(prepared.container));
-    return teach ? sandbox::teach_script(prepared.container.plan) : sandbox::plan_text(prepared.container.plan);
+    return (teach ? sandbox::teach_script(prepared.container.plan) : sandbox::plan_text(prepared.container.plan)) + published_lines(record, teach);
   }
   Prepared prepared = TRY(prepare_start(layout, record, root, {24, 80, false}));
   TRY(runtime::compile(prepared.container));
-  return teach ? sandbox::teach_script(prepared.container.plan) : sandbox::plan_text(prepared.container.plan);
+  return (teach ? sandbox::teach_script(prepared.container.plan) : sandbox::plan_text(prepared.container.plan)) + published_lines(record, teach);
 }
 
 }  // namespace hull::engine

@@ -81,8 +81,7 @@ object bindings_value(const ContainerConfig& config) {
 
 object published_value(const Container& container) {
   object out;
-  if (!container.state.running()) return out;
-  for (const net::ContainerPort& port : exposed_ports(container.record)) out[port.text()] = nullptr;
+  for (const net::ContainerPort& port : only_exposed(container.record, container.state)) out[port.text()] = nullptr;
   for (const net::PublishedPort& port : container.state.ports) {
     value& list = out[port.inside.text()];
     if (!list.is_array()) list = array{};

@@ -18,6 +18,15 @@ std::vector<net::ContainerPort> exposed_ports(const Record& record) {
   return ports;
 }
 
+std::vector<net::ContainerPort> only_exposed(const Record& record, const State& state) {
+  if (!state.running() || record.config.ns(kernel::NsKind::Net).mode == NsMode::Host) return {};
+  std::vector<net::ContainerPort> ports = exposed_ports(record);
+  std::erase_if(ports, [&](const net::ContainerPort& port) {
+    return std::any_of(state.ports.begin(), state.ports.end(), [&](const net::PublishedPort& other) { return other.inside == port; });
+  });
+  return ports;
+}
+
 std::vector<net::PortBinding> bindings_of(const Record& record) {
   const ContainerConfig& config = record.config;
   if (config.ns(kernel::NsKind::Net).mode == NsMode::Host) return {};

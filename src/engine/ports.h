@@ -13,6 +13,8 @@ namespace hull::engine {
 // What a start of this container publishes; nothing with the host's network.
 std::vector<net::PortBinding> bindings_of(const Record& record);
 std::vector<net::ContainerPort> exposed_ports(const Record& record);  // sorted
+// Those that are shown beside the published ones.
+std::vector<net::ContainerPort> only_exposed(const Record& record, const State& state);
 
 class Publishing {
  public:

@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "kernel/identity.h"
 #include "net/forward/protocol.h"
 
 namespace hull::net {
@@ -52,6 +53,8 @@ tl::unexpected<Error> bind_error(const PublishedPort& port) {
   if (error == EADDRINUSE)
     return fail(Error(ErrorKind::Conflict, format("Bind for {} failed: port is already allocated: {} address already in use; publish another port, or end what listens there",
                                                   where, protocol_name(port.inside.protocol)), error));
+  if (error == EMFILE)
+    return fail(Error::from_errno(error, "failed to bind host port", where).with_remedy("publish fewer ports, or raise the limit of open files (ulimit -n)"));
   return fail(Error::from_errno(error, "failed to bind host port", format("{}/{}", where, protocol_name(port.inside.protocol))));
 }
 
@@ -137,6 +140,8 @@ Result<std::vector<Listening>> listen_on(const std::vector<PortBinding>& binding
 Result<pid_t> start_forwarder(const ForwarderPlace& place, const std::vector<Listening>& listening) {
   Fd net = TRY(open_file(format("/proc/{}/ns/net", place.container), O_RDONLY)), user;
   if (place.enter_user_ns) user = TRY(open_file(format("/proc/{}/ns/user", place.container), O_RDONLY));
+  // A number whose process has ended may be another's by now: only of one that lives are these its own.
+  if (kernel::has_ended(place.pidfd)) return fail(ErrorKind::Conflict, "publish ports: the container has just ended");
   SocketPair status = TRY(make_socket_pair(SOCK_STREAM));
   std::vector<std::pair<int, int>> descriptors{{place.pidfd.get(), forward::kPidfdFd}, {net.get(), forward::kNetNsFd}, {status.second.get(), 1}};
   if (user) descriptors.emplace_back(user.get(), forward::kUserNsFd);

@@ -240,6 +240,7 @@ def test_a_port_that_is_taken_refuses_the_start():
 def test_with_the_hosts_network_ports_are_discarded_with_a_warning():
     with container("--name=open", "--net=host", "-p", "8080:80", *SLEEP) as made:
         equal(hull("port", "open").ok().out, "")
+        equal(hull("ps", "--format", "{{.Ports}}").ok().line, "")
         check(refused(8080), "nothing listens")
     contains(hull("run", "--rm", "--net=host", "-p", "8080:80", "busybox", "true").ok().err,
              "WARNING: Published ports are discarded when using host network mode")
@@ -424,6 +425,12 @@ def test_the_forwarder_has_no_rights():
         equal(targets, ["/dev/null", "/dev/null", "anon_inode", "anon_inode", "socket", "socket"])
 
 
+def test_what_a_start_would_publish_is_said_beside_its_plan():
+    for how, line in (("--dry-run", "      publish 127.0.0.1:8080 -> 80/tcp"), ("--teach", "# Beside this, hull-port would: publish 127.0.0.1:8080 -> 80/tcp")):
+        with socket.create_server(("127.0.0.1", 8080)):
+            contains(hull("run", how, "-p", "127.0.0.1:8080:80", *SLEEP).ok().out.splitlines(), line)
+
+
 def test_the_port_is_free_when_the_command_that_ends_the_container_returns():
     for end in (("stop", "-t", "0", "web"), ("kill", "web"), ("rm", "-f", "web")):
         with container("--name=web", "-p", "8080:80", *SLEEP):
@@ -496,6 +503,8 @@ def test_an_ordinary_user_publishes_a_port():
         listed = json.loads(run(program, "inspect", "web", user=1000, env=env).ok().out)[0]
         with server_in(listed["State"]["Pid"], ECHO):
             equal(ask(("127.0.0.1", 8080)), b"hello")
+        with open(f"{env['HULL_RUN']}/containers/{listed['Id']}/run.json") as record, open(f"/proc/{json.load(record)['PortPid']}/status") as status:
+            equal({line.split()[1] for line in status if line.startswith("Cap")}, {"0" * 16}, "capabilities")
         contains(run(program, "run", "--rm", "-p", "81:80", "--rootfs", root, "true", user=1000, env=env).fails(125).err, "0.0.0.0:81/tcp: Permission denied")
     finally:
         run(program, "rm", "-f", "web", user=1000, env=env).ok()
