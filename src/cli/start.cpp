@@ -6,13 +6,14 @@ namespace hull::cli {
 namespace {
 
 struct StartArgs {
-  bool attach = false, interactive = false, no_stdin = false, sig_proxy = true;
+  bool attach = false, interactive = false, no_stdin = false, sig_proxy = true, strict_ns = false;
   std::string detach_keys;
 };
 constexpr Option kStartOptions[] = {
     {'a', "attach", Takes::Bool, nullptr, "Attach STDOUT/STDERR and forward signals", store<&StartArgs::attach>},
     {0, "detach-keys", Takes::Required, "string", "Override the key sequence for detaching a container", store<&StartArgs::detach_keys>},
     {'i', "interactive", Takes::Bool, nullptr, "Attach container's STDIN", store<&StartArgs::interactive>},
+    {0, "strict-ns", Takes::Bool, nullptr, "This time, a container:NAME must run, and no namespace is taken back from sharers", store<&StartArgs::strict_ns>},
 };
 constexpr Option kAttachOptions[] = {
     {0, "detach-keys", Takes::Required, "string", "Override the key sequence for detaching a container", store<&StartArgs::detach_keys>},
@@ -47,8 +48,8 @@ int run_start(const Invocation& call) {
   std::vector<std::string_view> names;
   if (auto code = begin(call, kStartSyntax, &args, names)) return *code;
   if (!args.attach && !args.interactive)
-    return for_each_container(names, [](const engine::Engine& engine, std::string_view name) -> Result<> {
-      engine::Outcome outcome = TRY(engine.start(name, {.on_note = print_note}));
+    return for_each_container(names, [&](const engine::Engine& engine, std::string_view name) -> Result<> {
+      engine::Outcome outcome = TRY(engine.start(name, {.on_note = print_note, .strict_ns = args.strict_ns}));
       if (outcome.error) return fail(*outcome.error);
       return {};
     });
@@ -58,7 +59,7 @@ int run_start(const Invocation& call) {
   }
   Result<engine::Engine> engine = engine::Engine::open();
   if (!engine) return report("", engine.error());
-  return finish(engine->start(names[0], {true, attach_options(args, args.interactive), print_note}));
+  return finish(engine->start(names[0], {true, attach_options(args, args.interactive), print_note, args.strict_ns}));
 }
 
 int run_attach(const Invocation& call) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <tuple>
 
 #include "base/text.h"
@@ -21,6 +22,7 @@ struct Maker {
   const RunArgs& args;
   const RunInputs& inputs;
   ContainerConfig config;
+  std::map<NsKind, std::string> said = {};  // of which kinds the options speak, and which one does
 };
 
 tl::unexpected<Error> invalid(std::string text) { return fail(ErrorKind::Invalid, std::move(text)); }
@@ -176,14 +178,22 @@ Result<> set_mounts(Maker& m) {
   return {};
 }
 
+Result<> say_namespace(Maker& m, NsKind kind, const std::string& option, NamespaceSpec spec) {
+  auto [at, first] = m.said.emplace(kind, option);
+  if (!first) return invalid(format("conflicting options: {} and {} both say what the {} namespace is to be; leave one out", at->second, option, kernel::ns_info(kind).name));
+  m.config.ns(kind) = std::move(spec);
+  return {};
+}
+
 Result<> apply_ns_entry(Maker& m, std::string_view entry) {
+  std::string option = format("--ns {}", entry);
   size_t equals = entry.find('=');
   if (auto set = m.inputs.named.find(entry); set != m.inputs.named.end()) {
     // Its root is a container's own (specs.cpp); a set of nothing else is of no use to one.
     if (set->second == std::vector<NsKind>{NsKind::Mnt})
       return invalid(format("--ns {}: keeps a mount namespace alone, and a container has its own; enter it with hull nsenter --mount={}", entry, entry));
     for (NsKind of : set->second)
-      if (of != NsKind::Mnt) m.config.ns(of) = {NsMode::Named, std::string(entry), "ns:" + std::string(entry)};
+      if (of != NsKind::Mnt) TRY(say_namespace(m, of, option, {NsMode::Named, std::string(entry), "ns:" + std::string(entry)}));
     return {};
   }
   auto kind = kernel::ns_kind_from_name(entry.substr(0, equals));
@@ -191,14 +201,10 @@ Result<> apply_ns_entry(Maker& m, std::string_view entry) {
     return invalid(format("--ns: invalid entry '{}'; write KIND=SPEC with KIND one of mnt, uts, ipc, net, pid, user, cgroup, time, or a name of hull ns create", entry));
   std::string_view spec = entry.substr(equals + 1);
   bool offset = *kind == NsKind::Time && !spec.empty() && (spec[0] == '+' || spec[0] == '-');
-  if (!offset) {
-    m.config.ns(*kind) = TRY(parse_namespace(*kind, spec, "--ns"));
-    return {};
-  }
+  if (!offset) return say_namespace(m, *kind, option, TRY(parse_namespace(*kind, spec, "--ns")));
   int64_t seconds = TRY(parse_time_offset(spec));
-  m.config.ns(*kind) = {NsMode::Private, "", std::string(spec)};
   m.config.time_offsets = TimeOffsets{seconds, seconds};
-  return {};
+  return say_namespace(m, *kind, option, {NsMode::Private, "", std::string(spec)});
 }
 
 void set_default_maps(Maker& m) {
@@ -217,7 +223,10 @@ Result<> set_namespaces(Maker& m) {
       {NsKind::Net, m.args.network, "--network"}, {NsKind::Pid, m.args.pid, "--pid"}, {NsKind::Ipc, m.args.ipc, "--ipc"},
       {NsKind::Uts, m.args.uts, "--uts"}, {NsKind::User, m.args.userns, "--userns"}, {NsKind::Cgroup, m.args.cgroupns, "--cgroupns"}};
   for (const auto& [kind, value, flag] : flags)
-    if (value && !value->empty()) m.config.ns(kind) = TRY(parse_namespace(kind, *value, flag));
+    if (value && !value->empty()) {
+      NamespaceSpec spec = TRY(parse_namespace(kind, *value, flag));
+      TRY(say_namespace(m, kind, format("{} {}", flag, *value), std::move(spec)));
+    }
   for (const std::string& list : m.args.ns)
     for (const std::string& entry : split(list, ',')) TRY(apply_ns_entry(m, entry));
   for (const std::string& map : m.args.uidmap) m.config.uid_map.push_back(TRY(parse_id_map(map)));

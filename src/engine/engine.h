@@ -55,7 +55,8 @@ struct RunOptions {
   OnNote on_note;
 };
 
-struct StartOptions { bool attach = false; AttachOptions io; OnNote on_note; };
+// `strict_ns`: this once as if the container had been made with --strict-ns.
+struct StartOptions { bool attach = false; AttachOptions io; OnNote on_note; bool strict_ns = false; };
 
 struct ExecOptions {
   std::vector<std::string> command, env;

@@ -262,6 +262,7 @@ Result<Outcome> Engine::start(std::string_view container, const StartOptions& op
   Place place = TRY(records.find(container));
   std::optional<RecordLock> lock = TRY(RecordLock::take(records.directory(place)));
   Record record = TRY(records.load(place));
+  record.config.strict_ns |= options.strict_ns;
   Outcome outcome;
   outcome.id = record.id;
   Standing standing = stand(layout, place);

@@ -176,6 +176,7 @@ class Finder {
     if (!kept || strict_) {
       if (!chain.running) return fail(not_running(kind, target, chain));
       join(kind, chain);
+      if (kept && !may_pin()) found_.notes.push_back(format("shares the {} namespace of {} until that ends: for an ordinary user none is kept", word_of(kind), target));
       return {};
     }
     found_.keep |= flag_of(kind);
@@ -191,6 +192,8 @@ class Finder {
       return Error(ErrorKind::Conflict, format("cannot join the {} namespace of {}: no such container runs", word_of(kind), target))
           .with_remedy("it lives only while its container runs, so start that one first");
     }
+    if (!chain.place && !may_pin())
+      return Error(ErrorKind::NotFound, "No such container: " + target).with_remedy("start it first; to an ordinary user nothing can be promised");
     if (!chain.place) return Error(ErrorKind::NotFound, "No such container: " + target);
     return Error(ErrorKind::Conflict, format("cannot join {} of a non running container: {} ({})", word_of(kind), target, chain.place->id));
   }

@@ -51,6 +51,15 @@ def test_wrong_values_are_125_before_anything_is_made():
     equal(hull("ps", "-aq").ok().out, "", "containers after refused runs")
 
 
+def test_two_options_for_one_namespace_are_refused():
+    hull("ns", "create", "net,uts", "lab").ok()
+    for flags, both in ((("--net=host", "--ns=net=lab"), "--network host and --ns net=lab"), (("--uts=host", "--ns=lab"), "--uts host and --ns lab"),
+                        (("--ns=net=none,net=host",), "--ns net=none and --ns net=host"), (("--ns=ipc=host", "--ns=ipc=private"), "--ns ipc=host and --ns ipc=private")):
+        hull("run", "--rm", *flags, "busybox", "true").fails(125, f"conflicting options: {both} both say").one_line_error()
+    hull("run", "--rm", "--net=host", "--ns=uts=lab", "busybox", "true").ok()
+    hull("ns", "rm", "lab").ok()
+
+
 def test_a_working_directory_that_is_a_file_is_refused():
     result = hull("run", "--rm", "--net=none", "-w", "/etc/passwd", "busybox", "true")
     check(result.code in (125, 126, 127), f"{result}")

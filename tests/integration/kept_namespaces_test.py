@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 
-from lib.hull import check, container, equal, eventually, hull, inspect, namespace_of
+from lib.hull import busybox_rootfs, check, container, contains, equal, eventually, hull, inspect, namespace_of, readable_copy, run, scratch
 
 KEPT = ("net", "ipc", "uts", "cgroup")
 SLEEP = ("busybox", "sleep", "600")
@@ -118,6 +118,34 @@ def test_what_cannot_be_taken_back_is_refused_before_anything_starts():
         hull("rm", "-f", "db").ok()
 
 
+def test_what_is_refused_can_be_started_strictly_this_once():
+    with container("--name=web", "--net=container:db", *SLEEP):
+        hull("run", "-d", "--name=db", "--net=host", *SLEEP).fails(125, "start with --strict-ns")
+        hull("start", "db").fails(1, "start with --strict-ns").one_line_error()
+        hull("start", "--strict-ns", "db").ok().quiet()
+        equal(inode("db", "net"), namespace_of("self", "net"))
+        hull("rm", "-f", "db").ok()
+
+
+def test_an_ordinary_users_sharing_ends_with_its_target_and_hull_says_so():
+    root, home, program = busybox_rootfs(scratch("rootfs")), scratch("home"), readable_copy()
+    os.makedirs(home)
+    run("chown", "-R", "1000:1000", home, root).ok()
+    env = {"HULL_ROOT": f"{home}/root", "HULL_RUN": f"{home}/run", "HOME": home}
+
+    def theirs(*words):
+        return run(program, *words, user=1000, env=env)
+    theirs("run", "-d", "--net=container:db", "--rootfs", root, "sleep", "600").fails(125, "No such container: db; start it first").one_line_error()
+    for record in theirs("ps", "-aq").ok().out.split():
+        theirs("rm", "-f", record).ok()
+    theirs("run", "-d", "--name=db", "--rootfs", root, "sleep", "600").ok()
+    try:
+        shared = theirs("run", "-d", "--name=web", "--net=container:db", "--userns=container:db", "--rootfs", root, "sleep", "600").ok()
+        contains(shared.err, "shares the network namespace of db until that ends")
+    finally:
+        theirs("rm", "-f", "web", "db")
+
+
 def test_ids_and_clocks_are_not_promised_for_one_that_does_not_exist():
     for kind in ("user", "time"):
         hull("run", "--rm", f"--ns={kind}=container:nobody", *SLEEP).fails(125, "hull create --name=nobody").one_line_error()
@@ -155,34 +183,45 @@ def test_strict_ns_is_dockers_way():
         hull("rm", "-f", record).ok()
 
 
+PROMISED = ("net", "ipc", "uts")  # whose settings nobody has to know beforehand
+
+
+def shares(target):
+    return [f"--{kind}=container:{target}" for kind in PROMISED]
+
+
+def are_in_one_of_each(names, order):
+    equal({kind: len({inode(name, kind) for name in names}) for kind in PROMISED}, dict.fromkeys(PROMISED, 1), f"one namespace in the order {order}")
+
+
 def test_four_in_a_circle_end_in_one_namespace_in_every_order():
     names = ("aa", "bb", "cc", "dd")
     for order in itertools.permutations(names):
         for i, name in enumerate(names):
-            hull("create", f"--name={name}", f"--net=container:{names[(i + 1) % 4]}", *SLEEP).ok()
+            hull("create", f"--name={name}", *shares(names[(i + 1) % 4]), *SLEEP).ok()
         for name in order:
             hull("start", name).ok()
-        equal(len({inode(name, "net") for name in names}), 1, f"one namespace in the order {order}")
+        are_in_one_of_each(names, order)
         hull("rm", "-f", *names).ok()
 
 
 def test_four_in_a_row_end_in_one_namespace_in_every_order():
-    links = {"aa": (), "bb": ("--net=container:aa",), "cc": ("--net=container:bb",), "dd": ("--net=container:cc",)}
+    links = {"aa": (), "bb": shares("aa"), "cc": shares("bb"), "dd": shares("cc")}
     for order in itertools.permutations(links):
         for name, flags in links.items():
             hull("create", f"--name={name}", *flags, *SLEEP).ok()
         for name in order:
             hull("start", name).ok()
-        equal(len({inode(name, "net") for name in links}), 1, f"one namespace in the order {order}")
+        are_in_one_of_each(links, order)
         hull("rm", "-f", *links).ok()
 
 
 def test_three_sharers_and_their_target_run_in_every_order():
-    flags = {"db": (), "x1": ("--net=container:db",), "x2": ("--net=container:db",), "x3": ("--net=container:db",)}
+    flags = {"db": (), "x1": shares("db"), "x2": shares("db"), "x3": shares("db")}
     for order in itertools.permutations(flags):
         for name in order:
             hull("run", "-d", f"--name={name}", *flags[name], *SLEEP).ok()
-        equal(len({inode(name, "net") for name in flags}), 1, f"one namespace in the order {order}")
+        are_in_one_of_each(flags, order)
         hull("rm", "-f", *order).ok()
 
 

@@ -98,16 +98,16 @@ def outsider(*kinds, uid=None):
 def test_root_private():
     root = Person(None)
     for kind in KINDS:
-        root.works(["--net=none", f"--ns={kind}=private"], kind)
+        root.works([f"--ns={kind}=private"], kind)
 
 
 def test_root_host():
     root = Person(None)
     for kind in KINDS:
         if kind == "mnt":
-            root.is_refused(["--net=none", "--ns=mnt=host"], OWN_MOUNTS)
+            root.is_refused(["--ns=mnt=host"], OWN_MOUNTS)
         else:
-            root.works(["--net=none", f"--ns={kind}=host"], kind, namespace_of("self", kind))
+            root.works([f"--ns={kind}=host"], kind, namespace_of("self", kind))
 
 
 def test_root_container():
@@ -116,19 +116,19 @@ def test_root_container():
         for kind in KINDS:
             target = "mapped" if kind == "user" else "db"
             if kind == "mnt":
-                root.is_refused(["--net=none", "--ns=mnt=container:db"], OWN_MOUNTS)
+                root.is_refused(["--ns=mnt=container:db"], OWN_MOUNTS)
             else:
-                root.works(["--net=none", f"--ns={kind}=container:{target}"], kind, root.inode(target, kind))
+                root.works([f"--ns={kind}=container:{target}"], kind, root.inode(target, kind))
 
 
 def test_root_path():
     root = Person(None)
     for kind in KINDS:
         if kind == "mnt":
-            root.is_refused(["--net=none", "--ns=mnt=ns:/proc/self/ns/mnt"], OWN_MOUNTS)
+            root.is_refused(["--ns=mnt=ns:/proc/self/ns/mnt"], OWN_MOUNTS)
             continue
         with outsider(kind) as path:
-            root.works(["--net=none", f"--ns={kind}=ns:{path(kind)}"], kind, os.readlink(path(kind)))
+            root.works([f"--ns={kind}=ns:{path(kind)}"], kind, os.readlink(path(kind)))
 
 
 def kept_inode(person, name, kind):
@@ -141,9 +141,9 @@ def test_root_name():
         root.hull("ns", "create", kind, "lab").ok()
         try:
             if kind == "mnt":
-                root.is_refused(["--net=none", "--ns=mnt=ns:lab"], OWN_MOUNTS)
+                root.is_refused(["--ns=mnt=ns:lab"], OWN_MOUNTS)
             else:
-                root.works(["--net=none", f"--ns={kind}=ns:lab"], kind, kept_inode(root, "lab", kind))
+                root.works([f"--ns={kind}=ns:lab"], kind, kept_inode(root, "lab", kind))
         finally:
             root.hull("ns", "rm", "lab").ok()
 
@@ -153,7 +153,7 @@ def test_root_name():
 def test_in_a_user_namespace_of_its_own_with_the_hosts():
     root = Person(None)
     for kind in ("cgroup", "ipc", "uts", "net", "pid", "time"):
-        root.works(["--net=none", f"--ns=user=private,{kind}=host"], kind, namespace_of("self", kind))
+        root.works([f"--ns=user=private,{kind}=host"], kind, namespace_of("self", kind))
 
 
 def test_in_a_user_namespace_of_its_own_with_another_containers():
@@ -162,12 +162,12 @@ def test_in_a_user_namespace_of_its_own_with_another_containers():
                "time": "may not enter it; add --userns=host, or share its user namespace as well (--userns=container:db)"}
     with root.container("db", "--net=none", "--ns=user=private,time=+1d"):
         for kind in ("cgroup", "ipc", "uts", "net", "pid", "time"):
-            options = ["--net=none", f"--ns=user=private,{kind}=container:db"]
+            options = [f"--ns=user=private,{kind}=container:db"]
             if kind in reasons:
                 root.is_refused(options, reasons[kind])
             else:
                 root.works(options, kind, root.inode("db", kind))
-            root.works(["--net=none", f"--ns=user=container:db,{kind}=container:db"], kind, root.inode("db", kind))
+            root.works([f"--ns=user=container:db,{kind}=container:db"], kind, root.inode("db", kind))
         root.works(["--userns=container:db", "--ipc=container:db", "--net=container:db", "--pid=container:db"], "ipc", root.inode("db", "ipc"))
         with root.container("of-host", "--net=none"):
             root.works(["--ns=user=container:db,net=container:of-host,ipc=container:db"], "net", root.inode("of-host", "net"))
@@ -205,23 +205,23 @@ def test_what_is_gone_or_no_namespace_is_refused():
 def test_ordinary_private():
     user = Person(SPARE_UID)
     for kind in KINDS:
-        user.works(["--net=none", f"--ns={kind}=private"], kind)
+        user.works([f"--ns={kind}=private"], kind)
 
 
 def test_ordinary_host():
     user = Person(SPARE_UID)
     for kind in KINDS:
         if kind in ("mnt", "user"):
-            user.is_refused(["--net=none", f"--ns={kind}=host"], OWN_MOUNTS if kind == "mnt" else MAKES)
+            user.is_refused([f"--ns={kind}=host"], OWN_MOUNTS if kind == "mnt" else MAKES)
         else:
-            user.works(["--net=none", f"--ns={kind}=host"], kind, namespace_of("self", kind))
+            user.works([f"--ns={kind}=host"], kind, namespace_of("self", kind))
 
 
 def test_ordinary_container():
     user = Person(SPARE_UID)
     with user.container("db", "--net=none", "--ns=time=+1d"):
         for kind in KINDS:
-            options = ["--net=none", f"--ns={kind}=container:db"]
+            options = [f"--ns={kind}=container:db"]
             if kind == "mnt":
                 user.is_refused(options, OWN_MOUNTS)
             elif kind == "user":
@@ -236,10 +236,10 @@ def test_ordinary_path():
     user = Person(SPARE_UID)
     for kind in KINDS:
         if kind == "mnt":
-            user.is_refused(["--net=none", "--ns=mnt=ns:/proc/self/ns/mnt"], OWN_MOUNTS)
+            user.is_refused(["--ns=mnt=ns:/proc/self/ns/mnt"], OWN_MOUNTS)
             continue
         with outsider(*{"user", kind}, uid=SPARE_UID) as path:
-            options = ["--net=none", f"--ns={kind}=ns:{path(kind)}"]
+            options = [f"--ns={kind}=ns:{path(kind)}"]
             if kind != "user":
                 user.is_refused(options, "may not enter it" if kind == "time" else COMES_TOO)
                 options.append(f"--userns=ns:{path('user')}")
@@ -267,7 +267,7 @@ def test_ordinary_name():
     user = Person(SPARE_UID)
     for kind in KINDS:
         user.hull("ns", "create", kind, "lab").fails(1, "takes a mount, and so CAP_SYS_ADMIN").one_line_error()
-        user.is_refused(["--net=none", f"--ns={kind}=ns:lab"], OWN_MOUNTS if kind == "mnt" else f"no {kind} namespace is kept under that name")
+        user.is_refused([f"--ns={kind}=ns:lab"], OWN_MOUNTS if kind == "mnt" else f"no {kind} namespace is kept under that name")
 
 
 def test_an_ordinary_user_goes_without_limits_unless_he_asks():
