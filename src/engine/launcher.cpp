@@ -215,7 +215,7 @@ Result<SeccompProgram> container_seccomp(const Record& record) {
 // socket before it execs, under a shim that records its end. All are settled by name.
 Result<Started> start_container(const Layout& layout, const Record& record, Prepared& prepared, const StartIo& io) {
   StartNamespaces& namespaces = prepared.facts.namespaces;
-  Publishing ports = TRY(Publishing::listen(record));
+  Publishing ports = TRY(Publishing::listen(layout, record));
   std::string shared = namespaces.net_target ? Records(layout).directory(*namespaces.net_target) : "";
   TRY(write_managed_files(layout.record_directory(record.id, record.config.rm), record, shared));
   bool kept_group = (namespaces.own & CLONE_NEWCGROUP) != 0;

@@ -1,7 +1,9 @@
 #include "engine/ports.h"
 
+#include <fcntl.h>
 #include <signal.h>
-#include <sys/wait.h>
+#include <sys/file.h>
+#include <time.h>
 
 #include <algorithm>
 
@@ -9,6 +11,8 @@
 #include "kernel/host_facts.h"
 
 namespace hull::engine {
+
+static std::string lock_path(const Layout& layout, std::string_view id) { return layout.runtime_directory(id) + "/ports"; }
 
 std::vector<net::ContainerPort> exposed_ports(const Record& record) {
   std::vector<net::ContainerPort> ports = record.process.exposed_ports;
@@ -38,27 +42,31 @@ std::vector<net::PortBinding> bindings_of(const Record& record) {
   return bindings;
 }
 
-Result<Publishing> Publishing::listen(const Record& record) {
+Result<Publishing> Publishing::listen_at(const Layout& layout, std::string_view id, const std::vector<net::PortBinding>& bindings) {
   Publishing made;
-  made.listening_ = TRY(net::listen_on(bindings_of(record)));
-  return made;
-}
-
-Result<Publishing> Publishing::listen_again(const RunRecord& run) {
-  std::vector<net::PortBinding> bindings;
-  for (const net::PublishedPort& port : run.ports) bindings.push_back({port.host_ip, port.host_port, port.host_port, port.inside});
-  Publishing made;
+  if (bindings.empty()) return made;
+  made.lock_ = TRY(open_file(lock_path(layout, id), O_RDONLY | O_CREAT, 0600));
+  if (::flock(made.lock_.get(), LOCK_EX | LOCK_NB) != 0) return fail_errno("lock", lock_path(layout, id));
   made.listening_ = TRY(net::listen_on(bindings));
   return made;
 }
 
+Result<Publishing> Publishing::listen(const Layout& layout, const Record& record) { return listen_at(layout, record.id, bindings_of(record)); }
+
+Result<Publishing> Publishing::listen_again(const Layout& layout, std::string_view id, const RunRecord& run) {
+  std::vector<net::PortBinding> bindings;
+  for (const net::PublishedPort& port : run.ports) bindings.push_back({port.host_ip, port.host_port, port.host_port, port.inside});
+  return listen_at(layout, id, bindings);
+}
+
 Result<> Publishing::serve(pid_t pid, const Fd& pidfd) {
   if (listening_.empty()) return {};
-  net::ForwarderPlace place{TRY(find_helper("hull-port")), pid, pidfd, kernel::is_unprivileged()};
+  net::ForwarderPlace place{TRY(find_helper("hull-port")), pid, pidfd, lock_, kernel::is_unprivileged()};
   pid_t forwarder = TRY(net::start_forwarder(place, listening_));
   forwarder_.pid = forwarder;
   for (const net::Listening& one : listening_) ports_.push_back(one.port);
   listening_.clear();
+  lock_.reset();
   Fd handle = TRY(open_pidfd(forwarder));
   forwarder_ = TRY(identify_process(forwarder, handle));
   return {};
@@ -76,13 +84,17 @@ void Publishing::give_up() {
   kernel::reap(forwarder_.pid);
 }
 
-void end_forwarder(const RunRecord& run) {
-  if (run.forwarder.pid <= 0 || run.boot_id != boot_id()) return;
-  auto handle = find_process(run.forwarder);
-  if (!handle) return;
-  constexpr int64_t kPatienceMs = 2000;
-  (void)send_signal(*handle, SIGKILL);
-  wait_for_end(*handle, kPatienceMs);
+void end_forwarder(const Layout& layout, const Record& record) {
+  if (bindings_of(record).empty()) return;
+  auto run = read_run_record(layout, record.id);
+  if (run && run->forwarder.pid > 0 && run->boot_id == boot_id())
+    if (auto handle = find_process(run->forwarder)) (void)send_signal(*handle, SIGKILL);
+  auto lock = open_file(lock_path(layout, record.id), O_RDONLY);
+  constexpr int kPatienceMs = 2000, kLookMs = 2;
+  for (int waited = 0; lock && waited < kPatienceMs && ::flock(lock->get(), LOCK_EX | LOCK_NB) != 0; waited += kLookMs) {
+    timespec pause{0, kLookMs * 1000000};
+    ::nanosleep(&pause, nullptr);
+  }
 }
 
 bool lost_forwarder(const Layout& layout, std::string_view id, const State& state) {
@@ -95,7 +107,7 @@ Result<> publish_again(const Layout& layout, std::string_view id) {
   auto run = read_run_record(layout, id);
   if (!run || !is_gone(run->forwarder)) return {};
   Fd first = TRY(find_process(run->process));
-  Publishing ports = TRY(Publishing::listen_again(*run));
+  Publishing ports = TRY(Publishing::listen_again(layout, id, *run));
   TRY(ports.serve(run->process.pid, first));
   ports.note(*run);
   auto noted = write_run_record(layout, id, *run);

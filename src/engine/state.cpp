@@ -154,7 +154,7 @@ Result<> settle(const Layout& layout, const Place& place, const Record& record) 
   if (standing.settled || standing.state.running()) return {};
   State& state = standing.state;
   auto ran = read_run_record(layout, place.id);
-  if (ran) end_forwarder(*ran);
+  end_forwarder(layout, record);
   if (place.ephemeral) {
     std::vector<Event> events = ran ? end_events(record, state) : std::vector<Event>();
     TRY(discard(layout, place, record));
@@ -177,8 +177,7 @@ Result<> settle(const Layout& layout, const Place& place, const Record& record) 
 
 Result<> discard(const Layout& layout, const Place& place, const Record& record) {
   bool oom_killed = false;
-  if (!bindings_of(record).empty())
-    if (auto ran = read_run_record(layout, place.id)) end_forwarder(*ran);
+  end_forwarder(layout, record);
   TRY(end_cgroup(record, std::nullopt, &oom_killed, Group::Goes));
   TRY(forget(layout, record));
   if (!record.image_id.empty()) {

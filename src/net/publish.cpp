@@ -143,7 +143,7 @@ Result<pid_t> start_forwarder(const ForwarderPlace& place, const std::vector<Lis
   // A number whose process has ended may be another's by now: only of one that lives are these its own.
   if (kernel::has_ended(place.pidfd)) return fail(ErrorKind::Conflict, "publish ports: the container has just ended");
   SocketPair status = TRY(make_socket_pair(SOCK_STREAM));
-  std::vector<std::pair<int, int>> descriptors{{place.pidfd.get(), forward::kPidfdFd}, {net.get(), forward::kNetNsFd}, {status.second.get(), 1}};
+  std::vector<std::pair<int, int>> descriptors{{place.pidfd.get(), forward::kPidfdFd}, {net.get(), forward::kNetNsFd}, {place.lock.get(), forward::kLockFd}, {status.second.get(), 1}};
   if (user) descriptors.emplace_back(user.get(), forward::kUserNsFd);
   std::vector<std::string> arguments{"hull-port"};
   for (const Listening& one : listening) {

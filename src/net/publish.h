@@ -23,6 +23,7 @@ struct ForwarderPlace {
   std::string program;         // hull-port
   pid_t container = 0;         // in whose net namespace connections are made
   const Fd& pidfd;             // its handle: the forwarder ends with it
+  const Fd& lock;              // a file that is locked: the forwarder holds it as long as it lives
   bool enter_user_ns = false;  // we have no rights over the net namespace but as its owner
 };
 // Returns once it serves; our child. The sockets are its own from then on, and the caller's copies can go.

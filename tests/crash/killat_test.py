@@ -153,6 +153,24 @@ def test_a_restart_killed_at_any_call_keeps_the_namespaces():
     check_hits(kills, steps, wrong)
 
 
+def test_a_restart_killed_at_any_call_gives_its_ports_back():
+    """The next start binds the same ones, at once, whoever had them last."""
+    warm()
+    hull("run", "-d", "--name=db", "-p", "8080:80", "busybox", "sleep", "600").ok()
+    wrong, steps, kills = [], sample(*rehearse("restart", "-t", "0", "db")), 0
+    for step in steps:
+        answer = killat(step, "restart", "-t", "0", "db")
+        kills += answer[0] == "killed"
+        started = hull("start", "db")
+        if started.code == 0:
+            hull("ns", "doctor", "--fix")  # where hull-port was the victim
+        if started.code != 0 or hull("port", "db", "80").out != "0.0.0.0:8080\n[::]:8080\n":
+            wrong.append(f"step {step} {answer[:4]}: {started.err}")
+    hull("rm", "-f", "db").ok()
+    check(not wrong, "a port was not free:\n    " + "\n    ".join(wrong))
+    check_hits(kills, steps, wrong)
+
+
 def test_a_start_after_a_killed_one_waits_for_what_that_left():
     """A hull-init that was not let go, and is slow to see that nobody will, is not taken for the container."""
     warm()

@@ -10,7 +10,8 @@ namespace hull::net::forward {
 constexpr int kPidfdFd = 3;      // the container's first process: its end is ours
 constexpr int kNetNsFd = 4;      // where connections are made
 constexpr int kUserNsFd = 5;     // whose rights that takes, if we have none here; else it is absent
-constexpr int kFirstListenerFd = 6;
+constexpr int kLockFd = 6;       // held open: whoever can take its flock(2) knows that we are gone
+constexpr int kFirstListenerFd = 7;
 
 constexpr int kMaxListeners = 2048;
 
