@@ -94,9 +94,10 @@ static Result<> sync_directory(const std::string& directory) {
 
 Result<> replace_file(const std::string& path, std::string_view data, Durability durability, mode_t mode) {
   std::string temporary = path + ".new." + std::to_string(::getpid());
-  Fd fd = TRY(open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
-  Result<> written = write_all(fd, data, temporary);
-  if (written && durability == Durability::Synced && ::fsync(fd.get()) != 0) written = fail_errno("fsync", temporary);
+  Fd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode));
+  if (!fd) return fail_errno("open", path);
+  Result<> written = write_all(fd, data, path);
+  if (written && durability == Durability::Synced && ::fsync(fd.get()) != 0) written = fail_errno("fsync", path);
   if (written && ::rename(temporary.c_str(), path.c_str()) != 0) written = fail_errno("rename", path);
   if (!written) {
     ::unlink(temporary.c_str());

@@ -63,7 +63,7 @@ const std::string& FactFinder::owner_of(pid_t pid) {
 }
 
 std::vector<std::pair<std::string, pid_t>> FactFinder::owners_of(const ns::Namespace& space) {
-  if (space.inode == kernel::ns_inode(1, space.kind)) return {{"host", 1}};
+  if (kernel::is_host_ns(space.kind, space.inode)) return {{"host", 1}};
   std::map<std::string, pid_t> owners;
   for (const ns::Process& process : snapshot_.processes)
     if (process.inode[ns::index_of(space.kind)] == space.inode) owners.try_emplace(owner_of(process.pid), process.pid);

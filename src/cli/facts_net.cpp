@@ -21,32 +21,65 @@ static json::value links_as_json(const Fd&) {
   for (const kernel::NetLink& link : links ? *links : std::vector<kernel::NetLink>()) {
     json::array addresses;
     for (const std::string& address : link.addresses) addresses.push_back(json::string(address));
-    out.push_back(json::object{{"name", link.name}, {"kind", link.kind}, {"mac", link.mac}, {"addresses", std::move(addresses)}});
+    out.push_back(json::object{{"name", link.name}, {"kind", link.kind}, {"mac", link.mac}, {"addresses", std::move(addresses)},
+                               {"index", link.index}, {"peer", link.peer_index}});
   }
   return out;
 }
 
-// Of every net namespace; those of the loopback are everybody's and nobody's.
-void FactFinder::find_addresses() {
-  for (const ns::Namespace& space : snapshot_.namespaces) {
+namespace {
+
+struct FoundLink {
+  const ns::Namespace* space;
+  json::value link;
+  std::string name() const { return std::string(json::get_string(link, "name")); }
+  bool is_veth() const { return json::get_string(link, "kind") == "veth"; }
+};
+
+std::vector<FoundLink> links_of(const ns::Snapshot& snapshot) {
+  std::vector<FoundLink> found;
+  for (const ns::Namespace& space : snapshot.namespaces) {
     if (space.kind != NsKind::Net) continue;
     auto fd = ns::open_found(space);
     auto links = fd ? ns::look_inside(*fd, NsKind::Net, links_as_json) : fail(ErrorKind::NotFound, "");
     if (!links || !links->is_array()) continue;
-    auto owners = owners_of(space);
-    for (const json::value& link : links->as_array()) {
-      std::string name(json::get_string(link, "name")), where = format("{} in net:[{}]", name, space.inode);
-      for (const auto& [owner, pid] : owners) {
-        std::string kind(json::get_string(link, "kind"));
-        add(FactKind::Interface, name, owner, pid, format("{}in net:[{}]", kind.empty() ? "" : kind + " ", space.inode));
-        if (name == "lo") continue;
-        if (auto mac = json::get_string(link, "mac"); !mac.empty()) add(FactKind::Mac, std::string(mac), owner, pid, where);
-        for (const json::value& address : json::find(link, "addresses")->as_array()) {
-          std::string_view text = address.as_string();
-          add(FactKind::Ip, std::string(text.substr(0, text.find('/'))), owner, pid, where);
-        }
+    for (const json::value& link : links->as_array()) found.push_back({&space, link});
+  }
+  return found;
+}
+
+// The other end of a veth: each names the index of the other.
+const FoundLink* other_end(const std::vector<FoundLink>& all, const FoundLink& one) {
+  for (const FoundLink& other : all)
+    if (&other != &one && other.is_veth() && json::get_int(other.link, "index") == json::get_int(one.link, "peer") &&
+        json::get_int(other.link, "peer") == json::get_int(one.link, "index")) return &other;
+  return nullptr;
+}
+
+// What every net namespace has on its own loopback.
+bool is_everybodys(std::string_view address) { return address.starts_with("127.") || address == "::1"; }
+
+}  // namespace
+
+// Of every net namespace. A veth is also of whom its other end is.
+void FactFinder::find_addresses() {
+  std::vector<FoundLink> all = links_of(snapshot_);
+  for (const FoundLink& found : all) {
+    std::string name = found.name(), kind(json::get_string(found.link, "kind"));
+    std::string there = format("net:[{}]", found.space->inode), where = format("{} in {}", name, there);
+    const FoundLink* other = found.is_veth() ? other_end(all, found) : nullptr;
+    for (const auto& [owner, pid] : owners_of(*found.space)) {
+      add(FactKind::Interface, name, owner, pid, format("{}in {}", kind.empty() ? "" : kind + " ", there));
+      if (auto mac = json::get_string(found.link, "mac"); name != "lo" && !mac.empty()) add(FactKind::Mac, std::string(mac), owner, pid, where);
+      for (const json::value& address : json::find(found.link, "addresses")->as_array()) {
+        std::string_view text = address.as_string();
+        std::string ip(text.substr(0, text.find('/')));
+        if (!is_everybodys(ip)) add(FactKind::Ip, std::move(ip), owner, pid, where);
       }
     }
+    if (other == nullptr || other->space == found.space) continue;
+    for (const auto& [owner, pid] : owners_of(*other->space))
+      add(FactKind::Interface, name, owner, pid, format("veth in {}, whose other end is {} in net:[{}]", there, other->name(), other->space->inode));
   }
 }
 

@@ -110,13 +110,9 @@ ns::Look make_look(const ns::Snapshot& snapshot, int proc) {
   return look;
 }
 
-// The host is where its first process is; one who may not look there takes his own for it.
 ns::Inodes host_namespaces() {
   ns::Inodes host{};
-  for (const kernel::NsInfo& info : kernel::kNamespaces) {
-    std::optional<uint64_t> inode = kernel::ns_inode(1, info.kind);
-    host[ns::index_of(info.kind)] = inode ? *inode : kernel::ns_inode(0, info.kind).value_or(0);
-  }
+  for (const kernel::NsInfo& info : kernel::kNamespaces) host[ns::index_of(info.kind)] = kernel::host_ns_inode(info.kind);
   return host;
 }
 

@@ -44,7 +44,9 @@ Result<uint64_t> parse_kinds(std::string_view list) {
   for (const std::string& name : split(list, ',')) {
     auto kind = kernel::ns_kind_from_name(name);
     if (!kind) return fail(ErrorKind::Invalid, format("unknown namespace kind '{}'; use {}", escape_controls(name), kKindNames));
-    kinds |= kernel::ns_info(*kind).clone_flag;
+    uint64_t flag = kernel::ns_info(*kind).clone_flag;
+    if ((kinds & flag) != 0) return fail(ErrorKind::Invalid, format("the kind '{}' is given twice; a set keeps one of each", name));
+    kinds |= flag;
   }
   return kinds;
 }

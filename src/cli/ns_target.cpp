@@ -48,10 +48,7 @@ std::string OwnerLabels::of(pid_t pid) const {
 }
 
 std::string OwnerLabels::of(const ns::Namespace& space) const {
-  // KERNEL: the first namespaces have fixed inodes, PROC_IPC_INIT_INO 0xEFFFFFFF downwards (include/linux/proc_ns.h);
-  // those of mount and net since 6.17.
-  constexpr uint64_t kFirst = 0xEFFFFFF8, kLast = 0xEFFFFFFF;
-  if ((space.inode >= kFirst && space.inode <= kLast) || space.inode == kernel::ns_inode(1, space.kind)) return "host";
+  if (kernel::is_host_ns(space.kind, space.inode)) return "host";
   if (space.pid != 0) return of(space.pid);
   if (space.holder != 0) return format("{} of {}", ns::hold_name(space.hold), of(space.holder));
   return space.mounts.empty() ? "-" : of_mount(space.mounts.front());

@@ -163,6 +163,8 @@ const FilterKey* find_filter(std::string_view key) {
 
 Result<> EventFilter::add(std::string_view key, std::string value) {
   if (find_filter(key) == nullptr) return fail(ErrorKind::Invalid, format("invalid filter '{}'; use container, event, image, kind, label, namespace, scope or type", escape_controls(key)));
+  if (key == "kind" && !kernel::ns_kind_from_name(value))
+    return fail(ErrorKind::Invalid, format("invalid filter 'kind={}'; use mnt, uts, ipc, net, pid, user, cgroup or time", escape_controls(value)));
   wanted_[std::string(key)].push_back(std::move(value));
   return {};
 }

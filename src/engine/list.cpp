@@ -139,6 +139,7 @@ void fill_sharers(std::vector<Container>& all) {
         for (const Container* other : group)
           if (one != other) one->sharers.emplace_back(info.kind, other->record.name);
   }
+  for (Container& container : all) std::sort(container.sharers.begin(), container.sharers.end());
 }
 
 std::vector<Container> all_containers(const Layout& layout) {
@@ -180,21 +181,26 @@ Result<Container> Engine::inspect(std::string_view container) const {
   return fail(ErrorKind::NotFound, format("No such container: {}", escape_controls(container)));
 }
 
-static std::string name_or_text(const Engine& engine, const std::string& container) {
-  auto found = engine.inspect(container);
-  return found ? found->record.name : container;
+// The name of a container, or one that others share with although nobody bears it now.
+static Result<std::string> name_of_target(const Engine& engine, const std::vector<Container>& all, const std::string& text) {
+  if (auto found = engine.inspect(text)) return found->record.name;
+  for (const Container& container : all)
+    for (const NamespaceSpec& ns : container.record.config.namespaces)
+      if (ns.mode == NsMode::Container && ns.target == text) return text;
+  return fail(ErrorKind::NotFound, format("No such container: {}", escape_controls(text)));
 }
 
 Result<std::vector<Container>> Engine::list(const ListOptions& options) const {
   TRY(check_filters(options));
   (void)clean_up_all();  // what could not be dealt with is listed as it stands
   FilterContext context;
+  std::vector<Container> all = all_containers(Layout{root_, run_});
   for (const auto& [key, value] : options.filters)
-    if (key == "sharing") context.sharing[value] = name_or_text(*this, value);
+    if (key == "sharing") context.sharing[value] = TRY(name_of_target(*this, all, value));
     else if (key == "before" || key == "since")
       (key == "before" ? context.before_created : context.since_created) = TRY(inspect(value)).record.created;
   std::vector<Container> found;
-  for (Container& container : all_containers(Layout{root_, run_})) {
+  for (Container& container : all) {
     if (!container.state.running() && !shows_stopped(options)) continue;
     if (matches_all(container, options, context)) found.push_back(std::move(container));
   }

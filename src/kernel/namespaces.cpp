@@ -75,6 +75,18 @@ std::optional<uint64_t> ns_inode(pid_t pid, NsKind kind) {
   return parse_uint(text.substr(open + 1, text.size() - open - 2));
 }
 
+uint64_t host_ns_inode(NsKind kind) {
+  std::optional<uint64_t> first = ns_inode(1, kind);
+  return first ? *first : ns_inode(0, kind).value_or(0);
+}
+
+// KERNEL: the first namespaces have fixed inodes, PROC_IPC_INIT_INO 0xEFFFFFFF downwards (include/linux/proc_ns.h); those
+// of mount and net since 6.17.
+bool is_host_ns(NsKind kind, uint64_t inode) {
+  constexpr uint64_t kFirst = 0xEFFFFFF8, kLast = 0xEFFFFFFF;
+  return (inode >= kFirst && inode <= kLast) || inode == host_ns_inode(kind);
+}
+
 Result<Fd> ns_owner(const Fd& ns) {
   Fd owner(::ioctl(ns.get(), NS_GET_USERNS));
   if (!owner) return fail_errno("ioctl", "NS_GET_USERNS");

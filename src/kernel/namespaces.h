@@ -63,6 +63,10 @@ Result<Fd> open_ns_file(const std::string& path, std::optional<NsKind> kind);
 Result<NsIdentity> identify_ns(const Fd& ns);
 // readlink of /proc/PID/ns/KIND without opening: the inode, or nothing if the process is gone or unreadable.
 std::optional<uint64_t> ns_inode(pid_t pid, NsKind kind);
+// Of the namespace that the host's first process is in; one who may not look there takes his own for it.
+uint64_t host_ns_inode(NsKind kind);
+// Whether it is the host's, as far as we can tell.
+bool is_host_ns(NsKind kind, uint64_t inode);
 
 Result<Fd> ns_owner(const Fd& ns);              // NS_GET_USERNS: the owning user namespace; Denied beyond our own
 Result<Fd> ns_parent(const Fd& ns);             // NS_GET_PARENT: user and pid only

@@ -434,6 +434,7 @@ Error Launched::failure_of(const WireFailure& failure) {
   }
   if (kind == StepKind::RunHook) return Error(ErrorKind::System, format("{}: {}", detail, call));
   Error error = Error::from_errno(failure.errno_value, call, detail).with_context(step_name(kind));
+  if (kind == StepKind::NewTimeNs && failure.errno_value == ERANGE) return std::move(error).with_remedy("its clocks may neither go before 0 nor too far ahead; choose a smaller offset");
   if (kind == StepKind::SetUser && failure.errno_value == EINVAL) return std::move(error).with_remedy("the user namespace maps no such id; choose one that it maps, or map more");
   return error;
 }

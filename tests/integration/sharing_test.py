@@ -100,7 +100,7 @@ def test_named_volumes_of_names():
 def test_who_shares_is_told_although_the_target_is_gone():
     with container("--name=web", "--net=container:later", "busybox", "sleep", "600"):
         equal(hull("ps", "--filter=sharing=later", "--format={{.Names}}").ok().out, "web\n")
-        equal(hull("ps", "--filter=sharing=nobody", "--format={{.Names}}").ok().out, "")
+        hull("ps", "--filter=sharing=nobody", "--format={{.Names}}").fails(1, "No such container: nobody").one_line_error()
 
 
 def test_words_that_cannot_be_right_are_refused():
