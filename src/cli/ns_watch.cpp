@@ -5,6 +5,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 
 #include "base/text.h"
 #include "cli/commands.h"
@@ -54,6 +55,9 @@ class Handles {
     auto handle = identity && identity->inode == inode ? kernel::ns_handle(*ns) : fail(ErrorKind::NotFound, "");
     if (handle) handles_[inode] = std::move(*handle);
   }
+  void take(const Fd& ns, uint64_t inode) {
+    if (auto handle = kernel::ns_handle(ns)) handles_[inode] = std::move(*handle);
+  }
   bool known(uint64_t inode) const { return handles_.contains(inode); }
   bool gone(uint64_t inode) const {
     auto found = handles_.find(inode);
@@ -76,6 +80,8 @@ class Watch {
     watcher_.begin(first.processes);
     for (const ns::Namespace& space : first.namespaces)
       if (space.pid != 0) handles_.take(space.pid, space.kind, space.inode);
+    std::vector<ns::Change> held;
+    look_at_listed(held);  // there already: not told
     if (!connector_)
       print_note(format("{}; /proc is looked at every {} ms instead, and what lives shorter is missed", connector_.error().text(), args_.interval_ms.value_or(200)));
     int64_t interval_ns = args_.interval_ms.value_or(connector_ ? 1000 : 200) * 1000000;
@@ -148,9 +154,28 @@ class Watch {
     std::vector<ns::Change> changes;
     ns::Snapshot snapshot = TRY(look());
     watcher_.see_all(snapshot.processes, changes);
+    look_at_listed(changes);
     tell(changes);
     look_at_emptied();
     return {};
+  }
+
+  // Made for no process, or by one that was gone before it could be looked at: only the kernel's own list has those.
+  void look_at_listed(std::vector<ns::Change>& changes) {
+    auto listed = kernel::list_namespaces();
+    if (!listed) return;
+    std::set<uint64_t> now;
+    for (const kernel::ListedNs& one : *listed) {
+      now.insert(one.id);
+      if (listed_.contains(one.id)) continue;
+      auto fd = kernel::open_ns_by_id(one.kind, one.id, 0);
+      auto identity = fd ? kernel::identify_ns(*fd) : fail(ErrorKind::NotFound, "");
+      if (!identity || !watcher_.list(one.kind, identity->inode)) continue;
+      handles_.take(*fd, identity->inode);
+      emptied_[identity->inode] = true;  // nobody was in it, so nobody leaves it
+      changes.push_back({ns::Change::What::Created, one.kind, identity->inode, 0});
+    }
+    listed_ = std::move(now);
   }
 
   // Not at once: a pid namespace lives until its last process has been reaped.
@@ -186,8 +211,8 @@ class Watch {
         continue;
       }
       if (!labels) labels.emplace();
-      if (change.what == ns::Change::What::Created) handles_.take(change.pid, change.kind, change.inode);
-      show(event_of(change, labels->of(change.pid)));
+      if (change.what == ns::Change::What::Created && change.pid != 0) handles_.take(change.pid, change.kind, change.inode);
+      show(event_of(change, change.pid != 0 ? labels->of(change.pid) : ""));
     }
   }
 
@@ -220,6 +245,7 @@ class Watch {
   Handles handles_;
   ns::Watcher watcher_{[this](uint64_t inode) { return handles_.gone(inode); }};
   std::map<uint64_t, bool> emptied_;  // inode: whether it was told
+  std::set<uint64_t> listed_;         // ids that the kernel listed at the last look
 };
 
 Result<> watch(const WatchArgs& args) {
@@ -239,7 +265,8 @@ const Syntax kNsWatchSyntax{
                 "\n"
                 "What it can miss: the kernel tells of processes that begin, become another program and end, not of setns(2) and unshare(2).\n"
                 "Those are found at the next look, so what is entered and left again between two looks is not seen, nor is a process that\n"
-                "ends before its /proc could be read, nor what single threads do. Where the kernel does not tell (no root, or not in the\n"
+                "ends before its /proc could be read, nor what single threads do; namespaces that are made and kept without a process\n"
+                "(a mount, a descriptor) are seen since Linux 6.19 only, by listns(2). Where the kernel does not tell (no root, or not in the\n"
                 "host's pid namespace), only the looks remain. A note says so, as it does when too much happened at once."};
 
 int run_ns_watch(const Invocation& call) {

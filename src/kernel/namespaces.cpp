@@ -148,4 +148,42 @@ Result<Fd> open_ns_handle(std::string_view text) {
   return ns;
 }
 
+// KERNEL: nsfs file handles, since 6.18 (include/uapi/linux/nsfs.h): id, type and inode, below the pseudo descriptor
+// FD_NSFS_ROOT; an inode of 0 matches any since 6.19.
+Result<Fd> open_ns_by_id(NsKind kind, uint64_t id, uint64_t inode) {
+  constexpr int kNsfsRoot = -10003, kNsfsHandle = 241;
+  struct Content { uint64_t id; uint32_t type, inode; } content{id, static_cast<uint32_t>(ns_info(kind).clone_flag), static_cast<uint32_t>(inode)};
+  alignas(file_handle) char buffer[sizeof(file_handle) + sizeof content] = {};
+  auto* handle = reinterpret_cast<file_handle*>(buffer);
+  handle->handle_bytes = sizeof content;
+  handle->handle_type = kNsfsHandle;
+  std::memcpy(handle->f_handle, &content, sizeof content);
+  Fd fd(::open_by_handle_at(kNsfsRoot, handle, O_RDONLY | O_CLOEXEC));
+  if (!fd) return fail_errno("open_by_handle_at", std::to_string(id));
+  return fd;
+}
+
+// KERNEL: listns(2), since 6.19 (include/uapi/linux/nsfs.h): ids in ascending order, from the one after `after` on; of one
+// kind at a time, as the answer does not say which.
+Result<std::vector<ListedNs>> list_namespaces() {
+  constexpr long kListns = 470;
+  constexpr size_t kBatch = 512;
+  struct Request { uint32_t size, spare; uint64_t after; uint32_t kinds, spare2; uint64_t owner; };
+  static_assert(sizeof(Request) == 32);
+  std::vector<ListedNs> found;
+  for (const NsInfo& info : kNamespaces) {
+    Request request{sizeof request, 0, 0, static_cast<uint32_t>(info.clone_flag), 0, 0};
+    for (uint64_t ids[kBatch];;) {
+      long count = ::syscall(kListns, &request, ids, kBatch, 0);
+      if (count < 0 && errno == ENOSYS) return fail(ErrorKind::Unsupported, "this kernel has no listns; since Linux 6.19");
+      if (count < 0 && errno == ENOENT) break;  // the last one told has ended: what comes after it is told at the next look
+      if (count < 0) return fail_errno("listns", info.name);
+      for (long i = 0; i < count; ++i) found.push_back({info.kind, ids[i]});
+      if (count < static_cast<long>(kBatch)) break;
+      request.after = ids[count - 1];
+    }
+  }
+  return found;
+}
+
 }  // namespace hull::kernel

@@ -78,4 +78,11 @@ Result<> join_ns(const Fd& ns, NsKind kind);    // setns(2)
 Result<std::string> ns_handle(const Fd& ns);
 Result<Fd> open_ns_handle(std::string_view handle);  // NotFound when it is stale
 
+// By its 64-bit id; NotFound or System where it is gone or the kernel has no such handles.
+Result<Fd> open_ns_by_id(NsKind kind, uint64_t id, uint64_t inode);
+
+// Every namespace that is alive and that we may see, by kind and id. Unsupported before Linux 6.19.
+struct ListedNs { NsKind kind; uint64_t id; };
+Result<std::vector<ListedNs>> list_namespaces();
+
 }  // namespace hull::kernel

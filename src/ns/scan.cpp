@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cstring>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/text.h"
 #include "ns/proc.h"
@@ -133,6 +134,22 @@ class SharedCounter {
   std::atomic<size_t> own_ = 0;
 };
 
+// What the kernel knows of and nothing above has led to.
+void read_listed(const ScanRequest& request, Snapshot& snapshot) {
+  auto listed = kernel::list_namespaces();
+  std::unordered_set<uint64_t> known;
+  for (const Namespace& space : snapshot.namespaces) known.insert(space.id);
+  for (const kernel::ListedNs& one : listed ? *listed : std::vector<kernel::ListedNs>()) {
+    auto fd = (request.kinds & mask_of(one.kind)) != 0 && !known.contains(one.id) ? kernel::open_ns_by_id(one.kind, one.id, 0) : fail(ErrorKind::NotFound, "");
+    if (!fd) continue;
+    Namespace space;
+    space.kind = one.kind;
+    space.hold = Hold::Relation;
+    read_relations(*fd, space);
+    if (space.inode != 0 && snapshot.find(space.inode) == nullptr) snapshot.add(space.kind, space.inode) = space;
+  }
+}
+
 struct ScanHelper {
   pid_t pid = -1;
   Fd memory;
@@ -194,27 +211,11 @@ static Result<Fd> open_of_socket(const Namespace& space) {
   return net;
 }
 
-// KERNEL: nsfs file handles, since 6.18 (include/uapi/linux/nsfs.h): id, type and inode, all three needed, below the
-// pseudo descriptor FD_NSFS_ROOT. They open what only another namespace keeps alive.
-static Result<Fd> open_by_id(const Namespace& space) {
-  constexpr int kNsfsRoot = -10003, kNsfsHandle = 241;
-  struct Content { uint64_t id; uint32_t type, inode; } content{
-      space.id, static_cast<uint32_t>(kernel::ns_info(space.kind).clone_flag), static_cast<uint32_t>(space.inode)};
-  alignas(file_handle) char buffer[sizeof(file_handle) + sizeof content] = {};
-  auto* handle = reinterpret_cast<file_handle*>(buffer);
-  handle->handle_bytes = sizeof content;
-  handle->handle_type = kNsfsHandle;
-  memcpy(handle->f_handle, &content, sizeof content);
-  Fd fd(::open_by_handle_at(kNsfsRoot, handle, O_RDONLY | O_CLOEXEC));
-  if (!fd) return fail_errno("open_by_handle_at", std::to_string(space.inode));
-  return fd;
-}
-
 Result<Fd> open_found(const Namespace& space) {
   if (space.pid == 0 && space.hold == Hold::Socket) return open_of_socket(space);
   std::string path = path_of(space);
   if (!path.empty()) return open_file(path, O_RDONLY | O_NONBLOCK);
-  Result<Fd> fd = space.id != 0 ? open_by_id(space) : fail(ErrorKind::NotFound, "");
+  Result<Fd> fd = space.id != 0 ? kernel::open_ns_by_id(space.kind, space.id, space.inode) : fail(ErrorKind::NotFound, "");
   if (!fd)
     return fail(ErrorKind::NotFound, format("namespace {} is alive only as a relative of others; there is no way into it", space.inode));
   return fd;
@@ -245,7 +246,10 @@ Result<Snapshot> scan(const ScanRequest& request) {
   gather_namespaces(snapshot, request.kinds);
   for (const Held& held : chunk.held) note_held(snapshot, held);
   if (request.mounts) read_mounts(request, snapshot);
-  if (request.relations) read_all_relations(snapshot, chunk.related);
+  if (request.relations) {
+    read_all_relations(snapshot, chunk.related);
+    read_listed(request, snapshot);
+  }
   return snapshot;
 }
 

@@ -35,6 +35,8 @@ class Watcher {
   void end(pid_t pid, std::vector<Change>& changes);
   // A whole look: those not in it have ended.
   void see_all(const std::vector<Process>& processes, std::vector<Change>& changes);
+  // One that the kernel lists, whoever is in it; false when it is known.
+  bool list(NsKind kind, uint64_t inode) { return spaces_.try_emplace(inode, Space{kind, 0}).second; }
   // One that was emptied is gone for good, or somebody is in it again.
   void forget(uint64_t inode) { spaces_.erase(inode); }
   std::vector<std::pair<NsKind, uint64_t>> empty() const;

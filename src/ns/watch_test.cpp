@@ -93,5 +93,13 @@ TEST_F(WatcherTest, AProcessThatCannotBeReadIsNoNews) {
   EXPECT_EQ(told(), Lines{});
 }
 
+TEST_F(WatcherTest, WhatOnlyTheKernelListsIsKnownAndJoinedLater) {
+  EXPECT_TRUE(watcher_.list(NsKind::Net, 100));
+  EXPECT_FALSE(watcher_.list(NsKind::Net, 100));
+  EXPECT_FALSE(watcher_.list(NsKind::Net, host_with()[index_of(NsKind::Net)]));
+  watcher_.see(2, host_with(NsKind::Net, 100), 1, changes_);
+  EXPECT_EQ(told(), (Lines{"joined net 100 2"}));
+}
+
 }  // namespace
 }  // namespace hull::ns

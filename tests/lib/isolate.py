@@ -92,6 +92,9 @@ def enter_world(cgroup_paths, keep):
     (the checkout) that stays visible even if it lies under one of them."""
     unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWNET)
     mount(None, "/", None, MS_REC | MS_PRIVATE)
+    with open("/proc/self/mountinfo") as mounts:  # what somebody keeps on this host is not in this world
+        for point in [line.split()[4] for line in mounts if " - nsfs " in line]:
+            umount(point.encode().decode("unicode_escape"))
     kept = os.open(keep, os.O_PATH)
     for folder in SCRATCH:
         os.makedirs(folder, exist_ok=True)
