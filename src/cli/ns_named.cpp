@@ -147,6 +147,11 @@ const Syntax kNsRenameSyntax{.name = "rename", .synopsis = "NAME NEW_NAME", .sum
 const Syntax kNsRmSyntax{.name = "rm", .synopsis = "[OPTIONS] NAME [NAME...]", .summary = "Remove named namespaces", .options = kRmOptions, .min_operands = 1};
 const Syntax kNsPruneSyntax{.name = "prune", .synopsis = "[OPTIONS]", .summary = "Remove names that nothing uses", .options = kPruneOptions, .max_operands = 0};
 
+static void note_what_ip_means(const NamedNamespaces& names, std::string_view name) {
+  if (names.hidden_from_ip(name))
+    print_note(format("/run/netns/{} was there before and is another namespace: `ip netns` means that one by the name", name));
+}
+
 int run_ns_create(const Invocation& call) {
   CreateArgs args;
   std::vector<std::string_view> words;
@@ -154,6 +159,7 @@ int run_ns_create(const Invocation& call) {
   return with_names(call, [&](const NamedNamespaces& names) -> Result<> {
     engine::NamedRequest request = TRY(request_of(args, words[0], words[1]));
     TRY(names.create(request));
+    note_what_ip_means(names, request.name);
     print(request.name + "\n");
     return {};
   });
@@ -163,7 +169,11 @@ int run_ns_pin(const Invocation& call) {
   KindArgs args;
   std::vector<std::string_view> words;
   if (auto code = begin(call, kNsPinSyntax, &args, words)) return *code;
-  return with_names(call, [&](const NamedNamespaces& names) { return pin(names, args, words[0], words[1]); });
+  return with_names(call, [&](const NamedNamespaces& names) {
+    Result<> pinned = pin(names, args, words[0], words[1]);
+    note_what_ip_means(names, words[1]);
+    return pinned;
+  });
 }
 
 int run_ns_unpin(const Invocation& call) {
@@ -176,7 +186,11 @@ int run_ns_unpin(const Invocation& call) {
 int run_ns_rename(const Invocation& call) {
   std::vector<std::string_view> words;
   if (auto code = begin(call, kNsRenameSyntax, nullptr, words)) return *code;
-  return with_names(call, [&](const NamedNamespaces& names) { return names.rename(words[0], words[1]); });
+  return with_names(call, [&](const NamedNamespaces& names) {
+    Result<> renamed = names.rename(words[0], words[1]);
+    note_what_ip_means(names, words[1]);
+    return renamed;
+  });
 }
 
 int run_ns_rm(const Invocation& call) {

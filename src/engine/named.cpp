@@ -283,6 +283,11 @@ Result<std::vector<std::string>> NamedNamespaces::prune() const {
   return removed;
 }
 
+bool NamedNamespaces::hidden_from_ip(std::string_view name) const {
+  std::string pin = store_.path(name, NsKind::Net);
+  return path_exists(pin) && ns::is_taken_by_another(name, pin);
+}
+
 void NamedNamespaces::sweep() const {
   store_.sweep();
   ns::sweep_published(store_.directory());

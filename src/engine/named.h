@@ -39,6 +39,8 @@ class NamedNamespaces {
 
   std::vector<std::string> names() const { return store_.names(); }
   Result<ns::PinSet> load(std::string_view name) const { return store_.load(name); }
+  // Whether `ip netns` means something else by the name of a set that keeps a net namespace.
+  bool hidden_from_ip(std::string_view name) const;
   // Processes in any namespace of the set, its holder apart.
   Result<std::vector<pid_t>> members(const ns::PinSet& set) const;
   void sweep() const;

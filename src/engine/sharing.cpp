@@ -272,6 +272,9 @@ class Finder {
     found_.own |= flag_of(kind);
     found_.adopted |= flag_of(kind);
     found_.notes.push_back(format("takes back the {} namespace that {} holds", word_of(kind), by));
+    for (const auto& [key, value] : record_.config.sysctl)
+      if ((kind == NsKind::Net) == key.starts_with("net.") && (kind == NsKind::Net || kind == NsKind::Ipc))
+        found_.notes.push_back(format("sets {} to {} there, for {} too", key, value, by));
     return {};
   }
 

@@ -34,6 +34,11 @@ void publish_net(std::string_view name, const std::string& pin) {
   if (!linked) ::rmdir(kDirectory);
 }
 
+bool is_taken_by_another(std::string_view name, const std::string& pin) {
+  std::string entry = entry_of(name);
+  return path_exists(entry) && link_target(entry) != pin;
+}
+
 void withdraw_net(std::string_view name, const std::string& pin) {
   if (std::string entry = entry_of(name); link_target(entry) == pin) ::unlink(entry.c_str());
   ::rmdir(kDirectory);  // when it was made for us and is empty again

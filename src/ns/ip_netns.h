@@ -8,6 +8,8 @@
 namespace hull::ns {
 
 void publish_net(std::string_view name, const std::string& pin);
+// Whether /run/netns/NAME is there and somebody else's, so that `ip netns` means another namespace by the name.
+bool is_taken_by_another(std::string_view name, const std::string& pin);
 void withdraw_net(std::string_view name, const std::string& pin);
 // Takes away links into `store` that lead nowhere.
 void sweep_published(const std::string& store);

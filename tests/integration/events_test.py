@@ -30,6 +30,10 @@ def attributes(event):
     return event["Actor"]["Attributes"]
 
 
+def test_a_kind_that_does_not_exist_is_refused():
+    hull("events", "--since=0", "--until=1", "--filter=kind=nett").exits(1).one_line_error().err_contains("use mnt, uts, ipc, net, pid, user, cgroup or time")
+
+
 def test_a_containers_life_is_told_in_dockers_words():
     hull("run", "-d", "--name=db", "--label=tier=data", *SLEEP).ok()
     hull("pause", "db").ok()

@@ -118,6 +118,15 @@ def test_what_cannot_be_taken_back_is_refused_before_anything_starts():
         hull("rm", "-f", "db").ok()
 
 
+def test_a_target_made_again_says_what_its_settings_change_for_its_sharers():
+    with container("--name=web", "--net=container:db", *SLEEP):
+        made = hull("run", "-d", "--name=db", "--sysctl=net.core.somaxconn=333", "--sysctl=kernel.shmmni=99", *SLEEP).ok()
+        contains(made.err, "sets net.core.somaxconn to 333 there, for web too")
+        check("kernel.shmmni" not in made.err, "its ipc namespace is its own")
+        hull("exec", "web", "cat", "/proc/sys/net/core/somaxconn").ok().out_is("333\n")
+        hull("rm", "-f", "db").ok()
+
+
 def test_what_is_refused_can_be_started_strictly_this_once():
     with container("--name=web", "--net=container:db", *SLEEP):
         hull("run", "-d", "--name=db", "--net=host", *SLEEP).fails(125, "start with --strict-ns")
@@ -270,7 +279,7 @@ def test_ps_and_inspect_say_who_shares_with_whom():
             equal(inspect("db", "{{json .Namespaces.net.SharedWith}}"), '["web"]')
             hull("stop", "-t", "0", "db").ok()
             equal(inspect("web", "{{json .Namespaces.net.SharedWith}}"), '["db"]')
-            hull("ps", "--filter", "sharing=none-such", "-q").ok().out_is("")
+            hull("ps", "--filter", "sharing=none-such", "-q").fails(1, "No such container: none-such")
 
 
 def test_names_of_ones_own_with_a_shared_network():

@@ -89,6 +89,26 @@ def test_a_name_is_taken_wherever_a_namespace_is_named():
     no_trace()
 
 
+def test_a_name_that_ip_netns_knows_for_another_is_said():
+    os.makedirs("/run/netns", exist_ok=True)
+    open("/run/netns/lab", "w").close()  # as `ip netns add lab` leaves it, but for the mount
+    try:
+        hull("ns", "create", "net", "lab").ok().err_contains("/run/netns/lab was there before")
+        hull("ns", "create", "net", "bench").ok().quiet()
+        hull("ns", "rename", "lab", "own").ok().quiet()
+        hull("ns", "rename", "bench", "lab").ok().err_contains("/run/netns/lab was there before")
+        hull("ns", "rm", "lab", "own").ok()
+    finally:
+        os.unlink("/run/netns/lab")
+        if not os.listdir("/run/netns"):
+            os.rmdir("/run/netns")
+
+
+def test_a_kind_is_given_once():
+    hull("ns", "create", "net,uts,net", "lab").exits(1).one_line_error().err_contains("'net' is given twice")
+    hull("ns", "create", "time", "--time=-100000d", "lab").exits(1).one_line_error().err_contains("choose a smaller offset")
+
+
 def test_ip_netns_sees_names_and_containers():
     hull("ns", "create", "net", "lab").ok()
     with container("--name=web", *SLEEP):
