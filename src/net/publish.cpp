@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -17,6 +18,18 @@
 
 namespace hull::net {
 namespace {
+
+// A range of ports needs more descriptors than the soft limit's usual 1024. The container has its limits by its plan.
+void raise_file_limit() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+}
+
+tl::unexpected<Error> too_many(Error error) {
+  return fail(std::move(error).with_remedy("publish fewer ports, or raise the hard limit of open files"));
+}
 
 struct Address {
   sockaddr_storage storage{};
@@ -54,7 +67,7 @@ tl::unexpected<Error> bind_error(const PublishedPort& port) {
     return fail(Error(ErrorKind::Conflict, format("Bind for {} failed: port is already allocated: {} address already in use; publish another port, or end what listens there",
                                                   where, protocol_name(port.inside.protocol)), error));
   if (error == EMFILE)
-    return fail(Error::from_errno(error, "failed to bind host port", where).with_remedy("publish fewer ports, or raise the limit of open files (ulimit -n)"));
+    return too_many(Error::from_errno(error, "failed to bind host port", where));
   return fail(Error::from_errno(error, "failed to bind host port", format("{}/{}", where, protocol_name(port.inside.protocol))));
 }
 
@@ -114,7 +127,7 @@ Result<std::vector<Fd>> add_descriptors(const std::vector<std::pair<int, int>>& 
   int above = forward::kFirstListenerFd + static_cast<int>(list.size());
   for (const auto& [fd, place] : list) {
     high.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, above));
-    if (!high.back()) return fail_errno("fcntl", "a published port's socket");
+    if (!high.back()) return too_many(Error::from_errno("fcntl", "a published port's socket"));
     posix_spawn_file_actions_adddup2(&spawn.actions, high.back().get(), place);
   }
   return high;
@@ -129,6 +142,7 @@ Result<> await_ready(const Fd& status) {
 }  // namespace
 
 Result<std::vector<Listening>> listen_on(const std::vector<PortBinding>& bindings) {
+  raise_file_limit();
   std::vector<Listening> all;
   for (const PortBinding& binding : bindings) {
     TRY(listen_for(binding, all));

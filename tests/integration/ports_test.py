@@ -185,6 +185,33 @@ def test_ranges_are_paired_and_shown_joined():
               "0.0.0.0:8000-8002->8000-8002/tcp, [::]:8000-8002->8000-8002/tcp, 127.0.0.1:9000->53/udp")
 
 
+def test_a_range_of_hundreds_of_ports_and_one_of_too_many():
+    def few():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (512, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    hull("run", "-d", "--name=web", "-p", "20000-20699:20000-20699", "-p", "8080:80", *SLEEP, preexec=few).ok()
+    try:
+        with server("web", ECHO):
+            equal(ask(("127.0.0.1", 8080)), b"hello")
+        equal(hull("port", "web", "20699").ok().out, "0.0.0.0:20699\n[::]:20699\n")
+    finally:
+        hull("rm", "-f", "web").ok()
+    many = hull("run", "--rm", "-p", "20000-25000:20000-25000", *SLEEP).fails(125)
+    equal(many.err.count("\n"), 1)
+    contains(many.err, "publish fewer")
+
+
+def test_what_an_image_exposes_is_published_on_request():
+    archive = scratch("root.tar")
+    run("tar", "-C", busybox_rootfs(scratch("exposing")), "-cf", archive, ".").ok()
+    hull("import", "--change", "EXPOSE 80 53/udp", archive, "exposing").ok()
+    with container("--name=web", "-P", "exposing", "sleep", "600"), server("web", ECHO):
+        equal(sorted(json.loads(inspect("web", "{{json .NetworkSettings.Ports}}"))), ["53/udp", "80/tcp"])
+        equal(ask(("127.0.0.1", port_of("web"))), b"hello")
+    with container("--name=web", "exposing", "sleep", "600"):
+        equal(hull("ps", "--format", "{{.Ports}}").ok().line, "53/udp, 80/tcp")
+    hull("rmi", "exposing").ok()
+
+
 def test_exposed_ports_are_shown_and_published_on_request():
     with container("--name=shown", "--expose=80", "--expose=5000-5001/udp", *SLEEP):
         equal(hull("ps", "--format", "{{.Ports}}").ok().line, "80/tcp, 5000-5001/udp")

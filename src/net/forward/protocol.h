@@ -13,7 +13,7 @@ constexpr int kUserNsFd = 5;     // whose rights that takes, if we have none her
 constexpr int kLockFd = 6;       // held open: whoever can take its flock(2) knows that we are gone
 constexpr int kFirstListenerFd = 7;
 
-constexpr int kMaxListeners = 2048;
+constexpr int kMaxListeners = 4096;
 
 constexpr char kReady = '+';
 constexpr char kTcp = 't', kUdp = 'u';
