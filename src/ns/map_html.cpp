@@ -32,7 +32,7 @@ tr.new>*{border-top:1px solid var(--line)}tbody tr:hover>*{background:var(--band
 .legend{display:flex;flex-wrap:wrap;gap:6px 22px;margin-top:14px;font-size:13px;color:var(--dim)}.legend .tag{margin-right:4px}
 @media(max-width:900px){td.cell{width:46px}.g{width:36px}}
 @media(max-width:640px){body{padding:14px}table,thead,tbody{display:block}tr{display:grid;grid-template-columns:minmax(84px,1fr) repeat(8,minmax(32px,36px));align-items:stretch}
-thead{position:sticky;top:0;z-index:1}thead{background:var(--back)}thead th{padding:6px 0;font-size:10px;letter-spacing:-.4px;position:static}thead th.why{display:none}th.who{min-width:0;font-size:14px;padding-right:6px}
+thead{position:sticky;top:0;z-index:1}thead{background:var(--back)}thead th{padding:6px 0;font-size:10px;letter-spacing:-.8px;position:static;white-space:nowrap}thead th.why{display:none}th.who{min-width:0;font-size:14px;padding-right:6px}
 td{padding:0;height:auto;display:flex;align-items:center;justify-content:center}td.cell{width:auto}.g,.g.first,.g.last{inset:4px 2px;width:auto;border-width:1.5px;border-radius:8px}
 td.why{grid-column:1/-1;display:block;text-align:left;padding:0 0 8px;min-height:0}td.why:empty{display:none}tr.new>*{border-top:0}tr.new{border-top:1px solid var(--line)}
 .host{font-size:0}.host::before{content:"·";font-size:17px}.host.weak{padding:0 9px}.host.weak::before{content:"!";font-size:14px}}

@@ -185,6 +185,27 @@ TEST(Map, TextFitsEveryWidth) {
   EXPECT_EQ(map_matrix(topology, {60, false, false}).find('\xe2'), std::string::npos) << "plain letters for a terminal without UTF-8";
 }
 
+TEST(Map, NarrowTerminalsAreToldWhatTheirSignsMean) {
+  Topology topology = small_host().build();
+  EXPECT_NE(map_matrix(topology, {40, true, false}).find("net pid ipc uts mnt cgroup user time\no its own, · the host's, A shared\n"), std::string::npos);
+  EXPECT_EQ(map_matrix(topology, {200, true, false}).find("its own"), std::string::npos);
+}
+
+TEST(Map, ThePictureLeavesNothingOut) {
+  Host host;
+  std::string name(60, 'n');
+  host.add(10, "a", 1, {{kNet, 100}});
+  host.add(11, "b", 1, {{kUts, 101}});
+  host.container(name, 10);
+  host.container("b", 11);
+  Topology topology = host.build();
+  topology.parties[1].marks.push_back({"privileged", "root inside is root outside", true});
+  std::string svg = map_svg(topology);
+  EXPECT_NE(svg.find(">" + name + "<"), std::string::npos) << "a long name, whole";
+  EXPECT_NE(svg.find("What weakens isolation"), std::string::npos);
+  EXPECT_NE(svg.find("root inside is root outside</tspan>"), std::string::npos);
+}
+
 TEST(Map, EveryFormatQuotesHostileNames) {
   Host host;
   host.add(10, "\x1b]0;x\x07<script>\"'&\\", 1, {{kNet, 100}});

@@ -25,6 +25,7 @@ class Line {
   void pad_to(size_t column) {
     if (column > used_) add(std::string(column - used_, ' '));
   }
+  size_t used() const { return used_; }
   std::string end() {
     while (!text_.empty() && text_.back() == ' ') text_.pop_back();
     return text_ + "\n";
@@ -38,15 +39,19 @@ class Line {
 
 struct Shape { size_t name = 0, cell = 8; };
 
-// Wide cells say "host" and "own"; narrow ones a sign.
+// Wide cells say "host" and "own"; narrow ones a sign. The reasons get 24 columns where they need them.
 Shape shape_of(const Topology& topology, const MapTerminal& terminal) {
   Shape shape;
-  for (const Party& party : topology.parties) shape.name = std::max(shape.name, text_width(escape_controls(party.name)));
+  size_t why = 0;
+  for (const Party& party : topology.parties) {
+    shape.name = std::max(shape.name, text_width(escape_controls(party.name)));
+    why = std::max(why, text_width(join(reasons_of(topology, party), " ")) + (party.marks.empty() ? 0 : text_width(party.marks[0].name) + 4));
+  }
   shape.name += 2;
   if (terminal.width == 0) return shape;
-  shape.name = std::min(shape.name, std::max<size_t>(terminal.width * 2 / 5, 10));
+  shape.name = std::min(shape.name, std::max<size_t>(terminal.width * 3 / 10, 10));
   for (size_t cell : {size_t{8}, size_t{7}, size_t{5}, size_t{4}, size_t{2}})
-    if (shape.cell = cell; shape.name + kNsKinds * cell + (cell > 5 ? 24 : 0) <= terminal.width) break;
+    if (shape.cell = cell; shape.name + kNsKinds * cell + std::min<size_t>(why, 24) <= terminal.width) break;
   size_t cells = kNsKinds * shape.cell;
   shape.name = std::min(shape.name, terminal.width > cells + 4 ? terminal.width - cells : size_t{4});
   return shape;
@@ -78,6 +83,38 @@ std::string matrix_row(const Topology& topology, const Party& party, const Shape
   if (!first && !why.empty()) line.add("  ");
   line.add(why, kDim);
   return line.end();
+}
+
+// What the signs of narrow cells mean, and what the columns are where a letter has to do.
+std::string legend(const Shape& shape, const MapTerminal& terminal) {
+  if (shape.cell >= 5) return "";
+  std::string out;
+  if (shape.cell < 4) {
+    Line columns(terminal);
+    for (NsKind kind : kMapColumns) columns.add(format("{}{}", kind == kMapColumns[0] ? "" : " ", kernel::ns_info(kind).name), kDim);
+    out = columns.end();
+  }
+  Line signs(terminal);
+  signs.add(format("o its own, {} the host's, A shared", terminal.utf8 ? "·" : "."), kDim);
+  return out + signs.end();
+}
+
+// Words in lines of the terminal's width, each after `indent`.
+std::string wrapped(std::string_view text, std::string_view indent, const MapTerminal& terminal) {
+  std::string out, line;
+  auto flush = [&] {
+    Line printed(terminal);
+    printed.add(indent);
+    printed.add(line, kDim);
+    out += printed.end();
+    line.clear();
+  };
+  for (std::string_view word : split_words(text)) {
+    if (!line.empty() && terminal.width != 0 && text_width(indent) + text_width(line) + 1 + text_width(word) > terminal.width) flush();
+    line += format("{}{}", line.empty() ? "" : " ", word);
+  }
+  if (!line.empty()) flush();
+  return out;
 }
 
 // A tree's line: what stands before it, then the text.
@@ -126,8 +163,11 @@ std::string owner_lines(const Topology& topology, const MapTerminal& terminal) {
     for (size_t depth = 1; depth < tree[i].depth; ++depth) line.add(more[depth] ? art.down : art.space, kDim);
     if (tree[i].depth != 0) line.add(sibling ? art.branch : art.last, kDim);
     line.add(tree[i].name);
-    if (!tree[i].owns.empty()) line.add("  owns " + tree[i].owns, kDim);
+    std::string owns = tree[i].owns.empty() ? "" : "owns " + tree[i].owns;
+    bool fits = terminal.width == 0 || line.used() + 2 + text_width(owns) <= terminal.width;
+    if (!owns.empty() && fits) line.add("  " + owns, kDim);
     out += line.end();
+    if (!fits) out += wrapped(owns, std::string(tree[i].depth * 3 + 2, ' '), terminal);
   }
   return out;
 }
@@ -135,11 +175,10 @@ std::string owner_lines(const Topology& topology, const MapTerminal& terminal) {
 std::string weak_lines(const Topology& topology, const MapTerminal& terminal) {
   std::string out;
   for (const Weakness& weakness : weaknesses_of(topology)) {
-    Line head(terminal), what(terminal);
+    Line head(terminal);
     head.add(format("! {}", weakness.mark->name), weakness.mark->severe ? kRed : kYellow);
     head.add(format("  {}", list_names(topology, weakness.parties)));
-    what.add(format("  {}", weakness.mark->text), kDim);
-    out += head.end() + what.end();
+    out += head.end() + wrapped(weakness.mark->text, "  ", terminal);
   }
   return out.empty() ? "" : "\n" + heading("WEAKENS ISOLATION", terminal) + out;
 }
@@ -158,7 +197,7 @@ std::string map_matrix(const Topology& topology, const MapTerminal& terminal) {
   head.add("WHY", kBold);
   std::string out = head.end();
   for (const Party& party : topology.parties) out += matrix_row(topology, party, shape, terminal);
-  return out;
+  return out + legend(shape, terminal);
 }
 
 std::string map_tree(const Topology& topology, const MapTerminal& terminal) {
