@@ -196,7 +196,7 @@ TEST(Map, ThePictureLeavesNothingOut) {
   std::string name(60, 'n');
   host.add(10, "a", 1, {{kNet, 100}});
   host.add(11, "b", 1, {{kUts, 101}});
-  host.container(name, 10);
+  host.container(name.c_str(), 10);
   host.container("b", 11);
   Topology topology = host.build();
   topology.parties[1].marks.push_back({"privileged", "root inside is root outside", true});
