@@ -89,13 +89,12 @@ def test_thirty_topologies_equal_readlink():
             bare = [stack.enter_context(bare_process(dice)) for _ in range(dice.randint(0, 3))]
             stack.callback(lambda: hull("rm", "-f", *names).ok() if names else None)
             for options in random_containers(dice, dice.randint(1, 5)):
-                if hull("run", "-d", *options, *SLEEP).code == 0:
-                    names.append(options[0].partition("=")[2])
+                hull("run", "-d", *options, *SLEEP).ok()
+                names.append(options[0].partition("=")[2])
             in_place(bare)
             found = oracle()
             document = json.loads(hull("map", "--format=json").ok().out)
             host = tuple(int(re.search(r"\d+", os.readlink(f"/proc/1/ns/{kind}")).group()) for kind in KINDS)
-            check(names, f"no container of topology {seed} started")
             agree(document, found, host)
 
 

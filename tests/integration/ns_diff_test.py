@@ -2,7 +2,7 @@
 import json
 import os
 
-from lib.hull import binary, container, contains, equal, hull, inspect, lacks, sh
+from lib.hull import binary, container, contains, equal, hull, inspect, lacks, run, sh
 
 SLEEP = ("busybox", "sleep", "600")
 KINDS = {"user", "cgroup", "ipc", "uts", "net", "pid", "mnt", "time"}
@@ -55,6 +55,23 @@ def test_listeners_and_addresses_stand_in_the_difference():
             contains(" ".join(only(difference, "net", "a")), ":77")
             contains(" ".join(only(difference, "net", "b")), ":78")
             contains(only(difference, "net", "b"), "addresses: lo 10.9.0.1/32")
+
+
+def test_interfaces_routes_and_id_maps_stand_in_the_difference():
+    with container("--name=one", "--net=none", "--uidmap=0:700000:1000", "--gidmap=0:800000:1000", *SLEEP), container("--name=two", "--net=none", *SLEEP):
+        inside = ("nsenter", "--net", "--target", pid_of("one"), "ip")
+        run(*inside, "link", "add", "v0", "type", "veth", "peer", "name", "v1").ok()
+        run(*inside, "address", "add", "10.9.1.1/24", "dev", "v0").ok()
+        for end in ("v0", "v1"):
+            run(*inside, "link", "set", end, "up").ok()
+        run(*inside, "route", "add", "10.10.0.0/16", "via", "10.9.1.2").ok()
+        difference = compared("one", "two")
+        net, user = " ".join(only(difference, "net", "a")), " ".join(only(difference, "user", "a"))
+        for part in ("v0", "addresses: v0 10.9.1.1/24", "10.10.0.0/16", "10.9.1.2"):
+            contains(net, part)
+        for part in ("700000", "800000"):
+            contains(user, part)
+        lacks(" ".join(only(difference, "net", "b")), "v0")
 
 
 def test_capabilities_limits_and_seccomp_set_two_processes_apart():
