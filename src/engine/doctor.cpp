@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "engine/doctor_links.h"
 #include "engine/identity.h"
 #include "engine/named.h"
 #include "engine/names.h"
@@ -68,6 +69,7 @@ class Examiner {
     examine_published();
     examine_snapshots();
     examine_cgroups();
+    for (Finding& finding : examine_links(layout_, known_)) findings_.push_back(std::move(finding));
     for (const std::string& mount : leaked_mounts(layout_)) find("leaked-mount", mount, "a mount where hull makes none");
     return std::move(findings_);
   }

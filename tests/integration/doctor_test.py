@@ -5,7 +5,7 @@ import shutil
 import signal
 
 from lib import isolate
-from lib.hull import check, container, contains, equal, eventually, hull, hull_root, hull_run, inspect
+from lib.hull import check, container, contains, equal, eventually, hull, hull_root, hull_run, inspect, run
 
 SLEEP = ("busybox", "sleep", "600")
 GONE = "0123456789abcdef" * 4
@@ -126,6 +126,25 @@ def test_a_lost_index_does_not_part_sharers_once_it_is_mended():
         hull("ns", "doctor", "--fix").exits(1).out_contains("fixed")  # web waits for db
         with container("--name=db", *SLEEP):
             equal(os.readlink(f"/proc/{pid_of('db')}/ns/net"), shared, "taken back")
+
+
+def test_links_that_lead_nowhere_are_named():
+    hull("run", "-d", "--name=db", *SLEEP).ok()
+    pid, identity = pid_of("db"), inspect("db", "{{.Id}}")
+    run("ip", "link", "add", "vhost0", "type", "veth", "peer", "name", "eth0", "netns", str(pid)).ok()
+    inside = ("nsenter", "--net", "--target", str(pid), "ip", "link", "set", "eth0")
+    contains(findings(), ("lost-uplink", "db"))
+    run(*inside, "up").ok()
+    run("ip", "link", "set", "vhost0", "up").ok()
+    eventually(lambda: not findings(), 3, "both ends carry")
+    run("ip", "link", "set", "vhost0", "down").ok()
+    eventually(lambda: ("lost-uplink", "db") in findings(), 3, "the other end is down")
+    hull("stop", "-t", "0", "db").ok()
+    for path in (f"{hull_root()}/containers/{identity}", f"{hull_run()}/containers/{identity}", f"{hull_root()}/snapshots/{identity}"):
+        shutil.rmtree(path, ignore_errors=True)
+    contains(findings(), ("leaked-veth", "vhost0"))
+    mended()
+    eventually(lambda: not os.path.exists("/sys/class/net/vhost0") and run("ip", "link", "show", "vhost0").code != 0, 3, "it went with the namespace")
 
 
 def test_what_only_a_person_can_decide_is_said():
