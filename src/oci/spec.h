@@ -75,6 +75,12 @@ struct Mount {
   std::string source;
   std::vector<std::string> options;
   std::vector<IdMapping> uid_mappings, gid_mappings;
+
+  bool is_bind() const {  // by its type, which may be anything then, or by an option
+    bool bind = type == "bind";
+    for (const std::string& option : options) bind |= option == "bind" || option == "rbind";
+    return bind;
+  }
 };
 
 struct Namespace {

@@ -128,8 +128,7 @@ Result<> check_mounts(const Spec& spec) {
     std::string field = format("mounts[{}]", i);
     if (mount.destination.empty()) return invalid(field + ".destination: empty");
     if (mount.uid_mappings.empty() != mount.gid_mappings.empty()) return invalid(field + ": uidMappings and gidMappings go together");
-    bool bind = mount.type == "bind" || std::any_of(mount.options.begin(), mount.options.end(),
-                                                    [](const std::string& option) { return option == "bind" || option == "rbind"; });
+    bool bind = mount.is_bind();
     if (!bind && !mount.uid_mappings.empty()) return unsupported(field + ".uidMappings of a mount that is no bind");
     if (!bind && mount.type.empty()) return invalid(field + ".type: missing");
     TRY(check_mappings(field + ".uidMappings", mount.uid_mappings));

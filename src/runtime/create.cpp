@@ -42,19 +42,13 @@ struct Making {
   bool has_host_hooks() const { return !spec().hooks.prestart.empty() || !spec().hooks.create_runtime.empty(); }
 };
 
-bool is_bind(const oci::Mount& mount) {
-  bool bind = mount.type == "bind";
-  for (const std::string& option : mount.options) bind |= option == "bind" || option == "rbind";
-  return bind;
-}
-
 // Paths of the specification that are relative to the bundle or to the container's root.
 Result<> make_absolute(Making& m) {
   std::string& root = m.spec().root.path;
   root = TRY_CONTEXT(absolute(root.starts_with('/') ? root : m.state.bundle + "/" + root), "root.path");
   for (oci::Mount& mount : m.spec().mounts) {
     if (!mount.destination.starts_with('/')) mount.destination = "/" + mount.destination;
-    if (is_bind(mount) && !mount.source.empty() && !mount.source.starts_with('/')) mount.source = m.state.bundle + "/" + mount.source;
+    if (mount.is_bind() && !mount.source.empty() && !mount.source.starts_with('/')) mount.source = m.state.bundle + "/" + mount.source;
   }
   return {};
 }

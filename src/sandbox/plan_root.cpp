@@ -171,16 +171,17 @@ static void add_new_mount(Compiler& c, const oci::Mount& mount, MountOptions& op
   for (std::string& data : options.data) step.texts.push_back(std::move(data));
   bool labelled_by_kernel = mount.type == "proc" || mount.type == "sysfs" || mount.type == "mqueue";
   if (!c.spec.linux_.mount_label.empty() && !labelled_by_kernel) step.texts.push_back("context=" + c.spec.linux_.mount_label);
-  step.numbers[0] = options.set;
+  step.numbers[0] = (options.set & ~options.recursive_clear) | options.recursive_set;  // nothing is below it yet
   step.numbers[1] = options.copy_up;
   step.numbers[2] = mount.type == "tmpfs" && !has_mode;  // as runc does
+  step.numbers[3] = options.propagation;
   step.numbers[5] = clean_path(mount.destination) == "/proc";
 }
 
 static Result<> add_mount(Compiler& c, const oci::Mount& mount) {
   if (mount.destination.empty()) return fail(ErrorKind::Invalid, "mounts: one has no destination");
   MountOptions options = TRY_CONTEXT(parse_mount_options(mount.options), "mount " + mount.destination);
-  bool is_bind = options.bind || mount.type == "bind";
+  bool is_bind = mount.is_bind();
   TRY(check_destination(mount.destination, mount.type == "proc" || is_bind));
   if (options.remount) {
     Step& step = c.add(StepKind::Remount, {mount.destination});
@@ -252,7 +253,7 @@ static Result<> add_device(Compiler& c, const oci::Device& device) {
 // A /dev that the caller binds is the caller's: nothing is made in it.
 static bool makes_dev(const oci::Spec& spec) {
   for (const oci::Mount& mount : spec.mounts)
-    if (clean_path(mount.destination) == "/dev") return mount.type != "bind";
+    if (clean_path(mount.destination) == "/dev") return !mount.is_bind();
   return true;
 }
 

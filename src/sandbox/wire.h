@@ -38,7 +38,7 @@ enum class StepKind : uint32_t {
   DetachMounts,    // texts: mount points of the host that this mount namespace is to do without
   RootBind,        // n0: 1 = recursive, n1: MS_* propagation; texts: source, mount point
   RootOverlay,     // n0: 1 = volatile, n1: 1 = userxattr, n2: 1 = made by hull, came with 'M'; texts: mount point, upper, work, lowers top first
-  MountFs,         // n0: MOUNT_ATTR_*, n1: 1 = begins as a copy of dst, n2: 1 = takes dst's mode, n5: 1 = may stand inside /proc;
+  MountFs,         // n0: MOUNT_ATTR_*, n1: 1 = begins as a copy of dst, n2: 1 = takes dst's mode, n3: propagation, n5: 1 = may stand inside /proc;
                    // texts: dst, fs type, source, options…
   MountBind,       // n0: attr set, n1: attr clear, n2: 1 = recursive, or 256 * a passed descriptor of a mount; n3: propagation, n4: attr recursive,
                    // n5: 1 = may stand inside /proc; texts: dst, source

@@ -3,8 +3,8 @@ import os
 import re
 
 from lib import isolate
-from lib.bundle import rootfs
-from lib.hull import check as claim, run, scratch
+from lib.bundle import rootfs, run_bundle
+from lib.hull import check as claim, equal, run, scratch
 from lib.oci_cases import BOTH, Case, agree, check, mounts_of
 
 
@@ -107,6 +107,11 @@ CASES = [
     Case("tmpfs on a path that is missing", "stat -c %a /new/deep; stat -c %a /new", "1777\n755", tmpfs(destination="/new/deep"), unlike={"crun"}),
     Case("tmpfs on a directory has its mode", "stat -c %a /content", "751", prepare=content(tmpfs(destination="/content")), unlike={"crun"}),
     *[Case(f"tmpfs {flag}", FLAGS, re.compile(rf"\b{flag}\b"), tmpfs(flag)) for flag in ("ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime")],
+    *[Case(f"tmpfs r{flag}", FLAGS, re.compile(rf"\b{flag}\b"), tmpfs(f"r{flag}"), unlike={"runc"}) for flag in ("ro", "nosuid", "nodev", "noexec")],
+    Case("tmpfs rnoatime", FLAGS, re.compile(r"\bnoatime\b"), tmpfs("rnoatime"), unlike=BOTH),
+    *[Case(f"a tmpfs that is {name}", TAGS, re.compile(rf"^{tag}"), tmpfs(name), unlike={"crun"})
+      for name, tag in (("shared", "shared:"), ("rshared", "shared:"), ("unbindable", "unbindable"))],
+    Case("a tmpfs that is private", TAGS, re.compile("^-"), tmpfs("private")),
     Case("tmpfs strictatime", FLAGS, "rw", tmpfs("strictatime")),
     Case("tmpfs relatime by default", FLAGS, "rw,relatime", tmpfs()),
     Case("tmpfs nosymfollow", "ln -s /etc/passwd /mnt/l; cat /mnt/l 2>&1 | grep -o symbolic", "symbolic", tmpfs("nosymfollow"), unlike={"crun"}),
@@ -188,6 +193,19 @@ def test_crun_agrees():
 
 def test_runc_agrees():
     with_undo(agree, "runc", CASES)
+
+
+def test_nothing_is_made_in_a_dev_that_is_the_callers():
+    for kind in ("bind", "none", None):
+        source = scratch(f"dev{kind}")
+        os.makedirs(source)
+        os.mknod(f"{source}/null", 0o20666, os.makedev(1, 3))
+        values = {"destination": "/dev", "source": source, "options": ["rbind"]} | ({"type": kind} if kind else {})
+
+        def patch(c):
+            c["mounts"] = [m for m in c["mounts"] if not m["destination"].startswith("/dev")] + [values]
+        claim(run_bundle(patch, script="ls /dev").ok().out == "null\n", f"type {kind}: nothing else is in it")
+        equal(os.listdir(source), ["null"], f"type {kind}: nor in the caller's directory")
 
 
 def test_nothing_that_is_mounted_inside_appears_on_a_shared_host():

@@ -218,6 +218,8 @@ int mount_fs(const StepView& step) {
   if (target < 0) target = make_directory_inside(step.text(0), 0755);
   if (later != 0 && set_attributes(mount_fd, false, later, 0, 0) != 0) return fail("mount_setattr", step.text(0));
   int result = attach(mount_fd, target, step.text(0), step.number(5) != 0);
+  // KERNEL: what is attached below a shared mount becomes shared, so the propagation comes after.
+  if (result == 0 && step.number(3) != 0 && set_attributes(mount_fd, false, 0, 0, step.number(3)) != 0) result = fail("mount_setattr", step.text(0));
   close(mount_fd);
   return result;
 }
