@@ -16,14 +16,6 @@ constexpr Column kColumns[] = {
     {"Mounts", "MOUNTS"},   {"Networks", "NETWORKS"}, {"Sharing", "SHARING"},
 };
 
-std::string created_at(int64_t seconds) {
-  std::tm parts{};
-  std::time_t time = seconds;
-  ::gmtime_r(&time, &parts);
-  char text[64];
-  return std::string(text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S +0000 UTC", &parts));
-}
-
 std::string labels_text(const std::map<std::string, std::string>& labels) {
   std::vector<std::string> pairs;
   for (const auto& [key, value] : labels) pairs.push_back(key + "=" + value);
@@ -67,6 +59,14 @@ int64_t unix_seconds(std::string_view rfc3339) {
   return end != nullptr && *end == '\0' && parts.tm_year > 0 ? ::timegm(&parts) : 0;
 }
 
+std::string created_at_text(int64_t seconds) {
+  std::tm parts{};
+  std::time_t time = seconds;
+  ::gmtime_r(&time, &parts);
+  char text[64];
+  return std::string(text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S +0000 UTC", &parts));
+}
+
 std::string status_text(const engine::State& state, int64_t now) {
   using engine::Status;
   std::string up = "Up " + human_duration(now - unix_seconds(state.started_at));
@@ -93,7 +93,7 @@ json::value container_row(const engine::Container& container, int64_t now, bool 
       {"ID", full ? record.id : short_id(record.id)},
       {"Image", record.config.image.empty() ? record.config.rootfs : record.config.image},
       {"Command", go_quote(full ? command : truncate_text(command, kCommandWidth))},
-      {"CreatedAt", created_at(created)},
+      {"CreatedAt", created_at_text(created)},
       {"RunningFor", human_duration(now - created) + " ago"},
       {"Status", status_text(container.state, now)},
       {"Ports", net::ports_text(container.state.ports, engine::only_exposed(record, container.state))},

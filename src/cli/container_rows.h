@@ -16,5 +16,7 @@ json::value container_row(const engine::Container& container, int64_t now, bool 
 std::string status_text(const engine::State& state, int64_t now);
 // Unix seconds of an RFC 3339 time in UTC; 0 when it is none.
 int64_t unix_seconds(std::string_view rfc3339);
+// "2026-01-02 03:04:05 +0000 UTC", as docker's lists have it.
+std::string created_at_text(int64_t seconds);
 
 }  // namespace hull::cli

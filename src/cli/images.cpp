@@ -27,12 +27,14 @@ constexpr Option kOptions[] = {
 };
 
 constexpr Column kColumns[] = {{"Repository", "REPOSITORY"}, {"Tag", "TAG"}, {"Digest", "DIGEST"}, {"ID", "IMAGE ID"},
-                               {"CreatedSince", "CREATED"}, {"CreatedAt", "CREATED AT"}, {"Size", "SIZE"}};
+                               {"CreatedSince", "CREATED"}, {"CreatedAt", "CREATED AT"}, {"Size", "SIZE"},
+                               {"Containers", "CONTAINERS"}, {"SharedSize", "SHARED SIZE"}, {"UniqueSize", "UNIQUE SIZE"}};
 
 json::value row_of(const image::ImageSummary& image, bool whole) {
   return json::object{{"Repository", image.repository}, {"Tag", image.tag}, {"Digest", image.manifest.text()},
                       {"ID", image_id_text(image.id, whole)}, {"CreatedSince", image_age_text(image.created)},
-                      {"CreatedAt", image.created}, {"Size", image_size_text(image.size)}};
+                      {"CreatedAt", created_at_text(unix_seconds(image.created))}, {"Size", image_size_text(image.size)},
+                      {"Containers", "N/A"}, {"SharedSize", "N/A"}, {"UniqueSize", "N/A"}};  // as docker, which counts them for `system df`
 }
 
 Result<std::string> images_text(const ImagesArgs& args, const std::vector<std::string_view>& operands) {

@@ -53,20 +53,19 @@ Result<json::value> gather() {
                       {"ServerVersion", HULL_VERSION}};
 }
 
-std::string lines_of(const json::value& info) {
-  std::string text;
-  for (const auto& member : info.get_object()) {
-    const json::value& v = member.value();
-    text += format(" {}: {}\n", std::string_view(member.key()), v.is_string() ? std::string(v.get_string()) : json::to_text(v));
-  }
-  return text;
-}
+// docker's lines, for those who grep.
+constexpr std::string_view kText =
+    "Server:\n Containers: {{.Containers}}\n  Running: {{.ContainersRunning}}\n  Paused: {{.ContainersPaused}}\n"
+    "  Stopped: {{.ContainersStopped}}\n Images: {{.Images}}\n Server Version: {{.ServerVersion}}\n Storage Driver: {{.Driver}}\n"
+    " Logging Driver: {{.LoggingDriver}}\n Cgroup Driver: {{.CgroupDriver}}\n Cgroup Version: {{.CgroupVersion}}\n"
+    " Cgroup Mode: {{.CgroupMode}}\n Kernel Version: {{.KernelVersion}}\n OSType: {{.OSType}}\n Architecture: {{.Architecture}}\n"
+    " CPUs: {{.NCPU}}\n Total Memory: {{.MemTotal}}\n Name: {{.Name}}\n Hull Root Dir: {{.HullRootDir}}\n"
+    " Hull Run Dir: {{.HullRunDir}}";
 
 Result<std::string> info_text(const InfoArgs& args) {
   json::value info = TRY(gather());
-  if (args.format.empty()) return lines_of(info);
   if (args.format == "json") return json::to_text(info) + "\n";
-  Template pattern = TRY(Template::parse(expand_escapes(args.format)));
+  Template pattern = TRY(Template::parse(args.format.empty() ? std::string(kText) : expand_escapes(args.format)));
   return TRY(pattern.render(info, MissingKey::Error)) + "\n";
 }
 

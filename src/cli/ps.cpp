@@ -48,6 +48,11 @@ Result<std::string> ps_text(const PsArgs& args) {
   for (const engine::Container& container : containers) rows.push_back(container_row(container, now, args.no_trunc));
   ListFormat list{args.format, args.quiet, "ID", "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"};
   if (args.size) list.default_table = "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}\t{{.Size}}";
+  list.label = [&](size_t row, std::string_view name) {
+    const auto& labels = containers[row].record.process.labels;
+    auto label = labels.find(std::string(name));
+    return label == labels.end() ? std::string() : label->second;
+  };
   return format_list(rows, kContainerColumns, list);
 }
 

@@ -29,13 +29,14 @@ int run_rm(const Invocation& call) {
   if (auto code = begin(call, kRmSyntax, &args, names)) return *code;
   return for_each_container(names, [&](const engine::Engine& engine, std::string_view name) -> Result<> {
     Result<> removed = engine.remove(name, args.force, args.volumes);
+    if (removed) print(std::string(name) + "\n");
     // As docker: with --force a container that is not there is said, but is no failure.
     if (args.force && !removed && removed.error().kind() == ErrorKind::NotFound) {
       report("", removed.error());
       return {};
     }
     return removed;
-  });
+  }, false);
 }
 
 int run_wait(const Invocation& call) {

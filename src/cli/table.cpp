@@ -30,9 +30,20 @@ json::value escaped(const json::value& value) {
   return copy;
 }
 
-Result<std::string> render_rows(const Template& pattern, const std::vector<json::value>& rows) {
+// As docker heads such a column: the last part of the label's name.
+std::string label_header(std::string_view name) {
+  std::string header(name.substr(name.rfind('.') + 1));
+  std::replace_if(header.begin(), header.end(), [](char c) { return c == '-' || c == '_'; }, ' ');
+  return header;
+}
+
+Result<std::string> render_rows(const Template& pattern, const std::vector<json::value>& rows, const ListFormat& list) {
   std::string text;
-  for (const json::value& row : rows) text += TRY(pattern.render(escaped(row), MissingKey::Error)) + "\n";
+  for (size_t i = 0; i < rows.size(); ++i) {
+    LabelOf label;
+    if (list.label) label = [&](std::string_view name) { return escape_controls(list.label(i, name)); };
+    text += TRY(pattern.render(escaped(rows[i]), MissingKey::Error, label)) + "\n";
+  }
   return text;
 }
 
@@ -74,9 +85,9 @@ Result<std::string> format_list(const std::vector<json::value>& rows, std::span<
   }
   bool table = chosen.starts_with("table ");
   Template pattern = TRY(Template::parse(expand_escapes(table ? chosen.substr(6) : chosen)));
-  if (!table) return render_rows(pattern, rows);
-  std::string header = TRY(pattern.render(header_row(columns), MissingKey::NoValue));
-  return align_columns(header + "\n" + TRY(render_rows(pattern, rows)));
+  if (!table) return render_rows(pattern, rows, list);
+  std::string header = TRY(pattern.render(header_row(columns), MissingKey::NoValue, label_header));
+  return align_columns(header + "\n" + TRY(render_rows(pattern, rows, list)));
 }
 
 }  // namespace hull::cli

@@ -3,6 +3,7 @@
 // control characters shown, not obeyed (SECURITY M2).
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@ struct ListFormat {
   bool quiet = false;             // -q: only the field `quiet_field`
   const char* quiet_field = "ID";
   std::string_view default_table; // "table {{.ID}}\t{{.Image}}"
+  std::function<std::string(size_t row, std::string_view name)> label = nullptr;  // {{.Label "name"}}; empty when not set
 };
 
 // The whole output, with its newlines. `columns` gives the headers of every field that a table template may name.

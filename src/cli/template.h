@@ -3,6 +3,7 @@
 // functions that reach files, programs or the environment (SECURITY H4).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -16,6 +17,9 @@ struct TemplateNode;
 // What a key that a map does not hold gives.
 enum class MissingKey { NoValue, Error };
 
+// What docker's method `{{.Label "name"}}` of a row gives.
+using LabelOf = std::function<std::string(std::string_view name)>;
+
 class Template {
  public:
   // Errors (Invalid) read as Go's: `template: :1: unclosed action`.
@@ -26,7 +30,7 @@ class Template {
   ~Template();
 
   // Errors (Invalid): `template: :1:2: executing "" at <.Foo>: map has no entry for key "Foo"`.
-  Result<std::string> render(const json::value& data, MissingKey missing = MissingKey::NoValue) const;
+  Result<std::string> render(const json::value& data, MissingKey missing = MissingKey::NoValue, const LabelOf& label = {}) const;
 
  private:
   explicit Template(std::unique_ptr<TemplateNode> root);

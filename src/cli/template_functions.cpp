@@ -80,11 +80,20 @@ Result<json::value> length(const Arguments& arguments) {
   return fail(ErrorKind::Invalid, format("len of {}", value.is_null() ? "nil pointer" : "type without length"));
 }
 
+// What Go gives for a key that a map has not: the zero value of what it holds. A map of texts (labels) says so by what is
+// in it; an empty one and none at all are taken for such, for it is labels that scripts ask for.
+json::value zero_of(const json::value& map) {
+  if (map.is_null()) return json::string("");
+  const json::object& members = map.get_object();
+  bool texts = std::all_of(members.begin(), members.end(), [](const auto& member) { return member.value().is_string(); });
+  return texts ? json::value(json::string("")) : json::value(nullptr);
+}
+
 Result<json::value> index_one(const json::value& in, const json::value& key) {
-  if (in.is_object()) {
+  if (in.is_object() || (in.is_null() && key.is_string())) {
     std::string name = TRY(text_of(key));
-    const json::value* member = json::find(in, name);
-    return member != nullptr ? *member : json::value(nullptr);
+    const json::value* member = in.is_object() ? json::find(in, name) : nullptr;
+    return member != nullptr ? *member : zero_of(in);
   }
   if (!key.is_int64()) return fail(ErrorKind::Invalid, "cannot index with a value that is no number");
   int64_t at = key.get_int64();

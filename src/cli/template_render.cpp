@@ -14,7 +14,7 @@ enum class Flow { Next, Break, Continue };
 
 class Renderer {
  public:
-  Renderer(const json::value& data, MissingKey missing) : missing_(missing) { variables_.emplace_back("$", data); }
+  Renderer(const json::value& data, MissingKey missing, const LabelOf& label) : missing_(missing), label_(label) { variables_.emplace_back("$", data); }
 
   Result<std::string> run(const TemplateNode& root, const json::value& data) {
     TRY(render_all(root.children, data));
@@ -120,6 +120,7 @@ class Renderer {
     TRY(count_step());
     const TemplateTerm& head = command.terms[0];
     if (head.kind != TemplateTerm::Kind::Function) {
+      if (label_ && head.text == ".Label" && command.terms.size() == 2) return label(command.terms[1], dot);
       if (command.terms.size() > 1 || piped != nullptr) return error_at(head, format("can't give argument to non-function {}", head.text));
       return operand(head, dot);
     }
@@ -130,6 +131,12 @@ class Renderer {
     Result<json::value> result = find_template_function(head.name)(arguments);
     if (!result) return error_at(head, format("error calling {}: {}", head.name, result.error().text()));
     return result;
+  }
+
+  Result<json::value> label(const TemplateTerm& argument, const json::value& dot) {
+    json::value name = TRY(operand(argument, dot));
+    if (!name.is_string()) return error_at(argument, "wrong type for value; expected string");
+    return json::value(json::string(label_(std::string_view(name.get_string()))));
   }
 
   Result<json::value> short_circuit(const TemplateCommand& command, const json::value& dot, const json::value* piped) {
@@ -169,15 +176,19 @@ class Renderer {
 
   Result<json::value> follow(const TemplateTerm& term, const json::value& from) {
     const json::value* value = &from;
+    std::string_view parent;
     for (const std::string& field : term.fields) {
+      // docker's labels are a map, not a structure: one that is not there is no mistake in the template.
+      bool strict = missing_ == MissingKey::Error && parent != "Labels";
+      parent = field;
       if (value->is_null()) {
-        if (missing_ == MissingKey::Error) return error_at(term, format("nil pointer evaluating interface {{}}.{}", field));
+        if (strict) return error_at(term, format("nil pointer evaluating interface {{}}.{}", field));
         return json::value(nullptr);
       }
       if (!value->is_object()) return error_at(term, format("can't evaluate field {} in type {}", field, type_name(*value)));
       const json::value* member = json::find(*value, field);
       if (member == nullptr) {
-        if (missing_ == MissingKey::Error) return error_at(term, format("map has no entry for key \"{}\"", field));
+        if (strict) return error_at(term, format("map has no entry for key \"{}\"", field));
         return json::value(nullptr);
       }
       value = member;
@@ -214,6 +225,7 @@ class Renderer {
   }
 
   MissingKey missing_;
+  const LabelOf& label_;
   std::vector<std::pair<std::string, json::value>> variables_;
   std::string output_;
   size_t steps_ = 0;
@@ -221,8 +233,8 @@ class Renderer {
 
 }  // namespace
 
-Result<std::string> Template::render(const json::value& data, MissingKey missing) const {
-  return Renderer(data, missing).run(*root_, data);
+Result<std::string> Template::render(const json::value& data, MissingKey missing, const LabelOf& label) const {
+  return Renderer(data, missing, label).run(*root_, data);
 }
 
 }  // namespace hull::cli

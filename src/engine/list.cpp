@@ -1,4 +1,6 @@
 // Seeing containers: resolve, inspect, list with docker's filters, and what other rooms ask about them.
+#include <regex.h>
+
 #include <algorithm>
 #include <map>
 
@@ -44,10 +46,21 @@ bool matches_label(const Record& record, const std::string& value) {
   return equals == std::string::npos || label->second == value.substr(equals + 1);
 }
 
+// docker takes a regular expression and tries it on the name with and without its slash; one that is malformed fits
+// nothing. The C library's extended expressions do what names need.
+bool matches_name(const std::string& name, const std::string& pattern) {
+  regex_t compiled;
+  if (::regcomp(&compiled, pattern.c_str(), REG_EXTENDED | REG_NOSUB) != 0) return false;
+  bool fits = ::regexec(&compiled, name.c_str(), 0, nullptr, 0) == 0 || ::regexec(&compiled, ("/" + name).c_str(), 0, nullptr, 0) == 0;
+  ::regfree(&compiled);
+  return fits;
+}
+
+// What `ps` shows under Networks.
 bool matches_network(const ContainerConfig& config, const std::string& value) {
   const NamespaceSpec& net = config.ns(kernel::NsKind::Net);
-  std::string mode = net.text.empty() ? "default" : net.text;
-  return mode == value || (value == "bridge" && net.text.empty());
+  if (!net.text.empty()) return net.text == value;
+  return value == (net.mode == NsMode::Host ? "host" : "none");
 }
 
 bool matches_volume(const ContainerConfig& config, const std::string& value) {
@@ -77,7 +90,7 @@ struct FilterContext {
 bool matches(const Container& container, const std::string& key, const std::string& value, const FilterContext& context) {
   const Record& record = container.record;
   if (key == "id") return record.id.starts_with(value);
-  if (key == "name") return record.name.find(value.starts_with("/") ? value.substr(1) : value) != std::string::npos;
+  if (key == "name") return matches_name(record.name, value);
   if (key == "label") return matches_label(record, value);
   if (key == "status") return status_name(container.state.status) == value;
   if (key == "exited")
