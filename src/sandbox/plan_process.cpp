@@ -1,8 +1,12 @@
 // The last stage, for a container's first process and for exec's alike: limits, identity, capabilities, seccomp, exec.
+#include <linux/audit.h>
+#include <linux/seccomp.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
 
+#include "kernel/bpf.h"
 #include "kernel/capabilities.h"
 #include "sandbox/compiler.h"
 
@@ -120,6 +124,18 @@ class ProcessSteps {
 
 }  // namespace
 
+// A filter that refuses exec starts nothing, and may refuse to let us say so or end as well.
+static Result<> check_filter(const std::vector<sock_filter>& filter) {
+  if (filter.empty()) return {};
+  seccomp_data call{};
+  call.nr = SYS_execve;
+  call.arch = AUDIT_ARCH_X86_64;
+  uint32_t answer = kernel::run_filter(filter, call).value_or(SECCOMP_RET_ALLOW) & SECCOMP_RET_ACTION_FULL;
+  if (answer == SECCOMP_RET_ERRNO || answer == SECCOMP_RET_TRAP || answer == SECCOMP_RET_KILL_PROCESS || answer == SECCOMP_RET_KILL_THREAD)
+    return fail(ErrorKind::Invalid, "seccomp profile: it refuses execve, so no program can start; allow execve");
+  return {};
+}
+
 void append_arrival(LaunchPlan& plan, const Arrival& arrival) {
   auto add = [&](StepKind kind) -> Step& { return plan.steps.emplace_back(Step{kind, {}, {}}); };
   if (arrival.birth) add(StepKind::Birth);
@@ -135,6 +151,7 @@ Result<> append_process_steps(LaunchPlan& plan, const oci::Process& process, con
                               uint32_t seccomp_flags, const ProcessTail& tail) {
   ProcessSteps steps(plan, process);
   CapMasks masks = TRY_CONTEXT(cap_masks(process), "process.capabilities");
+  TRY(check_filter(filter));
   TRY(steps.limits());
   steps.add(StepKind::Umask).numbers[0] = process.user.umask.value_or(0022);
   Step& directory = steps.add(StepKind::Chdir);

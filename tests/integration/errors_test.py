@@ -1,4 +1,5 @@
 """Bad input: one line on stderr that says what and on what, the code that docker has for it, nothing left behind."""
+import json
 import os
 
 from lib.hull import check, container, equal, hull, scratch
@@ -122,6 +123,20 @@ def test_a_bad_seccomp_profile_is_refused():
     with open(scratch("bad.json"), "w") as file:
         file.write('{"defaultAction": "SCMP_ACT_')
     refuses(125, "bad.json", "run", "--rm", "--net=none", "--security-opt", f"seccomp={scratch('bad.json')}", "busybox", "true")
+
+
+def test_a_seccomp_profile_under_which_nothing_can_run_ends():
+    """Even a program that cannot say what it lacks, and may not end, ends."""
+    allowed = {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["execve"], "action": "SCMP_ACT_ALLOW"}]}
+    for profile, code in (({"defaultAction": "SCMP_ACT_ERRNO"}, 125), ({"defaultAction": "SCMP_ACT_KILL_PROCESS"}, 125), (allowed, (1, 125, 126, 132))):
+        with open(scratch("none.json"), "w") as file:
+            json.dump(profile, file)
+        flags = ("--rm", "--net=none", "--security-opt", f"seccomp={scratch('none.json')}")
+        result = hull("run", *flags, "busybox", "no-such-command" if code != 125 else "true", timeout=10)
+        check(result.code in (code if isinstance(code, tuple) else (code,)), f"{profile}: {result}")
+        if code == 125:
+            result.err_contains("refuses execve").one_line_error()
+    equal(hull("ps", "-aq").ok().out, "", "containers")
 
 
 def test_rm_of_a_running_container_needs_force():

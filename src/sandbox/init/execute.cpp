@@ -183,10 +183,10 @@ static void forward(int signal_number) {
   for (;;) {
     int status;
     pid_t ended = waitpid(-1, &status, 0);
-    if (ended < 0 && errno != EINTR) _exit(255);
+    if (ended < 0 && errno != EINTR) leave(255);
     if (ended != child) continue;
-    if (WIFSIGNALED(status)) _exit(128 + WTERMSIG(status));
-    if (WIFEXITED(status)) _exit(WEXITSTATUS(status));
+    if (WIFSIGNALED(status)) leave(128 + WTERMSIG(status));
+    if (WIFEXITED(status)) leave(WEXITSTATUS(status));
   }
 }
 

@@ -62,7 +62,7 @@ static int state_file(const StepView& step) {
 [[noreturn]] static void exec_hook(const StepView& step, int input) {
   auto count = static_cast<uint32_t>(step.number(1));
   auto** arguments = static_cast<char**>(calloc(step.count() + 2, sizeof(char*)));
-  if (arguments == nullptr || dup2(input, 0) < 0) _exit(127);
+  if (arguments == nullptr || dup2(input, 0) < 0) leave(127);
   char** environment = arguments + count + 1;
   for (uint32_t i = 3; i < step.count(); ++i)
     (i - 3 < count ? arguments[i - 3] : environment[i - 3 - count]) = const_cast<char*>(step.text(i));
@@ -70,7 +70,7 @@ static int state_file(const StepView& step) {
   if (sys_close_range(3, ~0u, 0) != 0)
     for (int fd = 3; fd < kMostOfOurs; ++fd) close(fd);
   execve(step.text(1), arguments, environment);
-  _exit(127);
+  leave(127);
 }
 
 // -1 when `seconds` (0: none) have passed; then the child has been killed.

@@ -65,7 +65,7 @@ uint64_t now_ns() {
   } else {  // hull is gone since `create`: the program's own stream is all there is
     dprintf(2, "hull-init: %s: %s: %s\n", failure.call, failure.detail, strerror(failure.errno_value));
   }
-  _exit(1);
+  leave(1);
 }
 
 bool has_step(const sandbox::WireHeader* header, StepKind kind) {
@@ -164,7 +164,7 @@ static void open_all_sources(const sandbox::WireHeader* header, const char* firs
     if (step.wire->kind == static_cast<uint32_t>(sources_after)) open_all_sources(header, first);
     at += step.wire->size;
   }
-  _exit(1);
+  leave(1);
 }
 
 }  // namespace hull::init
