@@ -1,4 +1,6 @@
 // hull start and hull attach: stopped containers run again; streams of running ones.
+#include <unistd.h>
+
 #include "cli/commands.h"
 #include "cli/each.h"
 
@@ -68,6 +70,11 @@ int run_attach(const Invocation& call) {
   if (auto code = begin(call, kAttachSyntax, &args, names)) return *code;
   Result<engine::Engine> engine = engine::Engine::open();
   if (!engine) return report("", engine.error());
+  if (!args.no_stdin && ::isatty(STDIN_FILENO) == 0)
+    if (auto container = engine->inspect(names[0]); container && container->state.running() && container->record.config.tty) {
+      print_error("the input device is not a TTY");
+      return kExitFailure;
+    }
   return finish(engine->attach(names[0], attach_options(args, !args.no_stdin)));
 }
 

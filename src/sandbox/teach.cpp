@@ -218,14 +218,17 @@ std::string nsenter_prefix(const LaunchPlan& plan) {
 std::string teach_script(const LaunchPlan& plan) {
   std::string text = "#!/bin/sh\n# What hull would do, as commands to type. Run it as root.\nset -eu\n";
   text += "export root=$(mktemp -d)\nscript=$(mktemp)\n\n# Inside the new namespaces: put the root together, then become the command.\n";
-  text += "cat > \"$script\" <<'INSIDE'\n";
-  if (!plan.uid_map.empty()) text += kWaitForMaps;
+  std::string inside = plan.uid_map.empty() ? "" : kWaitForMaps;
   Identity who;
   for (const Step& step : plan.steps) {
     note_identity(step, who);
-    text += step.kind == StepKind::Exec ? teach_exec(step, who) : teach_step(step);
+    inside += step.kind == StepKind::Exec ? teach_exec(step, who) : teach_step(step);
   }
-  text += "INSIDE\n\n# The cgroups first (a cgroup namespace is rooted where its maker stands), then the namespaces.\nstatus=0\n(\n" + entering(plan);
+  // A text of the caller's or the image's may hold such a line: it must not end what is quoted, for the rest would run outside.
+  std::string end = "INSIDE";
+  while (("\n" + inside).find("\n" + end + "\n") != std::string::npos) end += "_";
+  text += format("cat > \"$script\" <<'{}'\n{}{}", end, inside, end);
+  text += "\n\n# The cgroups first (a cgroup namespace is rooted where its maker stands), then the namespaces.\nstatus=0\n(\n" + entering(plan);
   text += launching(nsenter_prefix(plan) + "unshare" + unshare_options(plan) + " -- sh -eu \"$script\"", plan) + ") || status=$?\n\n";
   return text + "# Clean up.\n" + leaving(plan) + "exit $status\n";
 }

@@ -1,9 +1,10 @@
 """hull attach: several clients at once, detaching and coming back, what a client may do."""
+import os
 import signal
 import subprocess
 import time
 
-from lib.hull import Terminal, binary, check, container, environment, equal, eventually, hull, inspect
+from lib.hull import Terminal, binary, check, container, environment, equal, eventually, hull, inspect, sh
 
 SHELL = ("--net=none", "busybox", "sh")
 
@@ -52,6 +53,37 @@ def test_without_a_terminal():
         equal(result.out, "got hello\n")
 
 
+def test_a_terminals_container_is_not_attached_to_a_pipe():
+    with container("-it", "--name=tty", *SHELL):
+        hull("attach", "tty", input="", timeout=10).exits(1).err_contains("the input device is not a TTY").one_line_error()
+        hull("attach", "--no-stdin", "--detach-keys=x-", "tty", timeout=10).fails(1, "detach keys")
+
+
+def test_the_terminal_is_restored_on_every_way_out():
+    """The end of the program, an end by a signal to hull, a container that is removed or whose shim dies, a failed start."""
+    def at_prompt(name):
+        terminal = Terminal(binary(), "run", "-it", f"--name={name}", *SHELL)
+        terminal.expect("# ")
+        check(terminal.settings() != terminal.initial, "it is raw while the container has it")
+        return terminal
+
+    ways = {"exit": lambda t: t.send("exit 3\r"), "term": lambda t: t.child.send_signal(signal.SIGTERM),
+            "hup": lambda t: t.child.send_signal(signal.SIGHUP), "gone": lambda t: hull("rm", "-f", "gone").ok(),
+            "shim": lambda t: os.kill(int(sh(f"busybox awk '/^PPid/ {{print $2}}' /proc/{inspect('shim', '{{.State.Pid}}')}/status").ok().out), signal.SIGKILL)}
+    for name, act in ways.items():
+        with at_prompt(name) as terminal:
+            act(terminal)
+            if name in ("term", "hup"):  # passed on to the shell, which as the first process is deaf to them
+                hull("kill", name).ok()
+            terminal.wait()
+            equal(terminal.settings(), terminal.initial, f"settings after {name}")
+        hull("rm", "-f", name)
+    for words in (("busybox", "no-such-command"), ("--hostname", "a" * 99, "busybox", "sh")):
+        with Terminal(binary(), "run", "--rm", "-it", "--net=none", *words) as terminal:
+            check(terminal.wait() in (125, 127), "it does not start")
+            equal(terminal.settings(), terminal.initial, f"settings after {words}")
+
+
 def test_a_stopped_container_cannot_be_attached_to():
     hull("run", "--name=over", "--net=none", "busybox", "true").ok()
     hull("attach", "over").exits(1).err_contains("cannot attach to a stopped container")
@@ -71,7 +103,6 @@ def test_a_client_that_is_killed_disturbs_nobody():
 
 
 def test_the_socket_is_ours_alone():
-    import os
     with container("--name=box", "--net=none", "busybox", "sleep", "600") as identity:
         path = f"{environment()['HULL_RUN']}/containers/{identity}/attach.sock"
         mode = eventually(lambda: os.path.exists(path) and os.stat(path).st_mode & 0o777)

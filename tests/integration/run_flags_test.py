@@ -254,5 +254,23 @@ def test_teach_makes_the_same_layout_and_dry_run_nothing():
     equal(hull("ps", "-aq").ok().out, "", "containers after dry runs")
 
 
+def test_what_teach_prints_keeps_every_text_a_text():
+    root = scratch("rootfs")
+    sh(f"mkdir -p {root}/bin {root}/proc {root}/dev {root}/sys {root}/tmp && cp /bin/busybox {root}/bin/").ok()
+    hostile = f"\nINSIDE\n: > {scratch('made')}\nINSIDE_\n: > {scratch('made')}\n'; $(: > {scratch('made')})"
+    script = scratch("teach.sh")
+    with open(script, "w") as file:
+        file.write(hull("run", "--rm", "--teach", "--net=none", "-e", f"A={hostile}", "--rootfs", root, "/bin/busybox", "sh", "-c", 'echo "$A"').ok().out)
+    out = sh(f"had=$(ls -d /run/mount 2>/dev/null); sh {script}; code=$?; [ -n \"$had\" ] || rm -rf /run/mount; exit $code").ok().out
+    equal(out, hostile + "\n", "the variable inside")
+    check(not os.path.exists(scratch("made")), "a text was run as a command")
+
+
+def test_a_file_is_not_mounted_on_a_directory():
+    open(scratch("file"), "w").close()
+    for source, target in ((scratch("file"), "/etc"), (scratch(), "/etc/passwd")):
+        inside(("-v", f"{source}:{target}"), "true").fails(125, "a file goes on a file, a directory on a directory").one_line_error()
+
+
 def test_trace_tells_the_steps():
     hull(*BASE, "--trace", "busybox", "true").ok().err_contains("pivot root").err_contains("in hull-init")
