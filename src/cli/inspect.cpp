@@ -19,10 +19,19 @@ constexpr Option kOptions[] = {
     {0, "type", Takes::Required, "string", "Only inspect objects of the given type (container|image)", store<&InspectArgs::type>},
 };
 
-Result<json::value> find_object(const engine::Engine& engine, std::string_view name, std::string_view type) {
+Result<json::value> container_object(const engine::Engine& engine, const engine::Container& container, bool size) {
+  json::value object = engine::inspect_json(container);
+  if (!size) return object;
+  engine::Engine::Sizes sizes = TRY(engine.sizes(container));
+  object.get_object()["SizeRw"] = sizes.written;
+  object.get_object()["SizeRootFs"] = sizes.root;
+  return object;
+}
+
+Result<json::value> find_object(const engine::Engine& engine, std::string_view name, std::string_view type, bool size) {
   if (type != "image") {
     Result<engine::Container> container = engine.inspect(name);
-    if (container) return engine::inspect_json(*container);
+    if (container) return container_object(engine, *container, size);
     if (type == "container" || container.error().kind() != ErrorKind::NotFound) return fail(std::move(container).error());
   }
   image::ImageStore store = TRY(image::ImageStore::open(engine.root()));
@@ -67,7 +76,7 @@ int run_inspect(const Invocation& call) {
   std::vector<json::value> found;
   std::vector<Error> errors;
   for (std::string_view name : names) {
-    Result<json::value> object = find_object(*engine, name, args.type);
+    Result<json::value> object = find_object(*engine, name, args.type, args.size);
     if (object) found.push_back(std::move(*object));
     else errors.push_back(std::move(object).error());
   }

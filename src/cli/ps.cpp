@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/container_rows.h"
+#include "cli/humanize.h"
 
 namespace hull::cli {
 namespace {
@@ -45,7 +46,12 @@ Result<std::string> ps_text(const PsArgs& args) {
   std::vector<engine::Container> containers = TRY(engine.list(options));
   int64_t now = ::time(nullptr);
   std::vector<json::value> rows;
-  for (const engine::Container& container : containers) rows.push_back(container_row(container, now, args.no_trunc));
+  for (const engine::Container& container : containers) {
+    rows.push_back(container_row(container, now, args.no_trunc));
+    if (!args.size) continue;
+    engine::Engine::Sizes sizes = TRY(engine.sizes(container));
+    rows.back().get_object()["Size"] = format("{} (virtual {})", human_size(static_cast<double>(sizes.written)), human_size(static_cast<double>(sizes.root)));
+  }
   ListFormat list{args.format, args.quiet, "ID", "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"};
   if (args.size) list.default_table = "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}\t{{.Size}}";
   list.label = [&](size_t row, std::string_view name) {

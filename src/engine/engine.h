@@ -114,6 +114,9 @@ class Engine {
   Result<Container> inspect(std::string_view container) const;
   Result<std::vector<Container>> list(const ListOptions& options = {}) const;  // newest first
   Result<std::string> resolve(std::string_view container) const;               // its id
+  // Bytes that the container wrote, and those with its image: a walk over its files.
+  struct Sizes { int64_t written = 0, root = 0; };
+  Result<Sizes> sizes(const Container& container) const;
   // The PID of a running container as our pid namespace sees it; NotFound, or Conflict when it does not run.
   Result<pid_t> pid_of(std::string_view container) const;
   // Which container owns a process, by its pid namespace or cgroup: name, or nothing. Built once per Labels object.

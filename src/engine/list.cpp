@@ -1,4 +1,5 @@
 // Seeing containers: resolve, inspect, list with docker's filters, and what other rooms ask about them.
+#include <fts.h>
 #include <regex.h>
 
 #include <algorithm>
@@ -220,6 +221,32 @@ Result<std::vector<Container>> Engine::list(const ListOptions& options) const {
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.record.created > b.record.created; });
   if (options.last && found.size() > *options.last) found.resize(*options.last);
   return found;
+}
+
+// The container may be changing the tree: fts(3) goes by descriptor, follows no link and counts what it meets. A file of
+// several names counts for each, as one cannot know which are still there.
+static int64_t bytes_below(std::string directory) {
+  char* roots[] = {directory.data(), nullptr};
+  FTS* tree = directory.empty() ? nullptr : ::fts_open(roots, FTS_PHYSICAL | FTS_XDEV, nullptr);
+  if (tree == nullptr) return 0;
+  int64_t bytes = 0;
+  while (const FTSENT* entry = ::fts_read(tree))
+    if (entry->fts_info == FTS_F || entry->fts_info == FTS_SL) bytes += entry->fts_statp->st_size;
+  ::fts_close(tree);
+  return bytes;
+}
+
+Result<Engine::Sizes> Engine::sizes(const Container& container) const {
+  Container whole = container;
+  TRY(add_overlay(Layout{root_, run_}, whole));
+  Sizes sizes{bytes_below(whole.upper_dir), 0};
+  sizes.root = sizes.written;
+  if (!whole.record.image_id.empty()) {
+    image::ImageStore store = TRY(image::ImageStore::open(root_));
+    json::value image = TRY(store.inspect(whole.record.image_id));
+    if (const json::value* size = json::find(image, "Size")) sizes.root += size->to_number<int64_t>();
+  }
+  return sizes;
 }
 
 Result<pid_t> Engine::pid_of(std::string_view container) const {

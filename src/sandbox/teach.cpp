@@ -178,7 +178,10 @@ std::string entering(const LaunchPlan& plan) {
 std::string leaving(const LaunchPlan& plan) {
   std::string text = "rm -f \"$script\"; rmdir \"$root\"\n";
   for (const Step& step : plan.steps)
-    if (stands_outside(step.kind))
+    if (step.kind == StepKind::RootOverlay && !step.texts[1].empty()) {
+      const std::string& upper = step.texts[1];
+      text += format("rm -rf {} {}; rmdir {}\n", shell_quote(upper), shell_quote(step.texts[2]), shell_quote(upper.substr(0, upper.rfind('/'))));
+    } else if (stands_outside(step.kind))
       for (const std::string& file : step.texts) text += format("rmdir {}\n", shell_quote(file.substr(0, file.rfind('/'))));
   return text;
 }

@@ -87,3 +87,13 @@ def test_an_image_is_run_by_id_digest_and_whole_name_and_a_container_of_its_name
     hull("inspect", "--type=volume", "busybox").exits(1).err_contains("unknown type: volume")
     hull("rm", "busybox").ok()
     hull("inspect", "--type=container", "busybox").exits(1).err_contains("No such container: busybox")
+
+
+def test_sizes_are_what_the_container_wrote():
+    hull("run", "--name=cc", "--net=none", "busybox", "sh", "-c", "dd if=/dev/zero of=/big bs=1000 count=3000 2>/dev/null; ln -s /etc/passwd /link").ok()
+    written, whole = (int(n) for n in hull("inspect", "-s", "-f", "{{.SizeRw}} {{.SizeRootFs}}", "cc").ok().out.split())
+    check(3_000_000 < written < 3_010_000, f"SizeRw is {written}")
+    equal(whole - written, int(inspect("busybox", "{{.Size}}")), "the image's part")
+    matches(hull("ps", "-as", "--format", "{{.Size}}").ok().out, r"^3MB \(virtual \d+(\.\d+)?MB\)$")
+    hull("inspect", "-f", "{{.SizeRw}}", "cc").exits(1)
+    hull("rm", "cc").ok()

@@ -3,7 +3,7 @@ import json
 import os
 import subprocess
 
-from lib.hull import (Terminal, binary, check, container, contains, environment, equal, eventually, hull, inspect, matches,
+from lib.hull import (Terminal, binary, check, container, contains, environment, equal, eventually, hull, hull_root, inspect, matches,
                       namespace_of, scratch, sh)
 
 BASE = ("run", "--rm", "--net=none")
@@ -264,6 +264,16 @@ def test_what_teach_prints_keeps_every_text_a_text():
     out = sh(f"had=$(ls -d /run/mount 2>/dev/null); sh {script}; code=$?; [ -n \"$had\" ] || rm -rf /run/mount; exit $code").ok().out
     equal(out, hostile + "\n", "the variable inside")
     check(not os.path.exists(scratch("made")), "a text was run as a command")
+
+
+def test_a_taught_image_runs_and_leaves_nothing_in_the_store():
+    hull(*BASE, "busybox", "true").ok()
+    before = sh(f"find {hull_root()} | sort").ok().out.split()
+    script = scratch("teach.sh")
+    with open(script, "w") as file:
+        file.write(hull("run", "--rm", "--teach", "--net=none", "busybox", "sh", "-c", "echo taught > /made; cat /made").ok().out)
+    sh(f"had=$(ls -d /run/mount 2>/dev/null); sh {script}; code=$?; [ -n \"$had\" ] || rm -rf /run/mount; exit $code").ok().out_is("taught\n")
+    equal(sorted(set(sh(f"find {hull_root()}").ok().out.split()) ^ set(before)), [], "what is new in the store, or gone")
 
 
 def test_a_file_is_not_mounted_on_a_directory():

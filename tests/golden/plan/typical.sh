@@ -70,4 +70,5 @@ status=0
 # Clean up.
 rm -f "$script"; rmdir "$root"
 rmdir /sys/fs/cgroup/pids/hull/x
+rm -rf /c/upper /c/work; rmdir /c
 exit $status

@@ -97,4 +97,5 @@ status=0
 
 # Clean up.
 rm -f "$script"; rmdir "$root"
+rm -rf /c/upper /c/work; rmdir /c
 exit $status
