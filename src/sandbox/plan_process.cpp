@@ -66,6 +66,7 @@ class ProcessSteps {
     Step& step = add(StepKind::SetUser);
     step.numbers[0] = process_.user.uid;
     step.numbers[1] = process_.user.gid;
+    step.numbers[2] = std::none_of(process_.env.begin(), process_.env.end(), [](const std::string& entry) { return entry.starts_with("HOME="); });
     step.numbers[3] = setgroups_refused;
     const auto& groups = process_.user.additional_gids;
     step.texts.emplace_back(reinterpret_cast<const char*>(groups.data()), groups.size() * sizeof groups[0]);

@@ -69,7 +69,7 @@ enum class StepKind : uint32_t {
   Label,           // texts: what is written there
   Umask,           // n0
   Personality,     // n0
-  SetUser,         // n0: uid, n1: gid, n2: capabilities to keep across, n3: 1 = setgroups refused; blob in texts[0]: gids
+  SetUser,         // n0: uid, n1: gid, n2: 1 = look HOME up in /etc/passwd, n3: 1 = setgroups refused; blob in texts[0]: gids
   BoundingCaps,    // n0: mask
   SetCaps,         // n0: effective, n1: permitted, n2: inheritable, n3: ambient
   NoNewPrivs,      // -

@@ -1,8 +1,9 @@
 """process.*: what the program finds of user, capabilities, limits, environment and scheduling. One row, one property."""
+import os
 import re
 
 from lib import isolate
-from lib.bundle import CAPS, run_bundle
+from lib.bundle import CAPS, container, oci, rootfs, run_bundle
 from lib.hull import equal
 from lib.oci_cases import BOTH, Case, agree, check
 
@@ -15,12 +16,36 @@ def caps(**sets):
     return lambda c: c["process"].update(capabilities={name: list(value) for name, value in sets.items()})
 
 
+USERS = b"root:x:0:0::/super:/bin/sh\nbroken\nodd:x:1000x:0::/odd:\nuser:x:1000:1001:A User:/home/user:/bin/sh\nlast:x:7:7::/no/newline"
+
+
+def passwd(content=USERS):
+    def write():
+        path = f"{rootfs()}/etc/passwd"
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        if os.path.lexists(path):
+            os.unlink(path)
+        content(path) if callable(content) else open(path, "wb").write(content)
+        return {}
+    return write
+
+
+def home(name, wanted, user=0, content=USERS, env=(), **options):
+    return Case(name, 'echo "$HOME"', wanted, process(user={"uid": user, "gid": 0}, env=["PATH=/bin", *env]), prepare=passwd(content), **options)
+
+
 STATUS = "grep -E '^({}):' /proc/self/status | tr -d '\\t' | tr '\\n' ' '"
 NO_CAPS = "0" * 16
 CASES = [
     Case("a program is found in PATH", "which cat", "/bin/cat"),
     Case("the environment is what is given", "env | sort | grep -v -E '^(PWD|SHLVL|OLDPWD|_|HOME)='", "PATH=/bin\nX=a b\nY=",
          process(env=["PATH=/bin", "X=a b", "Y="])),
+    home("HOME is root's in the container's passwd", "/super"),
+    home("HOME is a user's in the container's passwd", "/home/user", 1000),
+    home("HOME of a last line without its end", "/no/newline", 7),
+    home("HOME of a user that passwd has not", "/", 77, unlike={"crun"}),
+    home("HOME that is given stays", "/given", env=["HOME=/given"]),
+    home("HOME after a long line", "/late", content=b"#" + b"x" * 30000 + b":0:0:0::\n" + b"root:x:0:0::/late:/bin/sh\n", unlike={"runc"}),
     Case("a value with newlines stays whole", 'printf "%s" "$M" | wc -l', "2", process(env=["PATH=/bin", "M=a\nb\nc"])),
     Case("cwd", "pwd", "/tmp", process(cwd="/tmp")),
     Case("a cwd that is missing is made", "pwd; stat -c %a /made", "/made/here\n755", process(cwd="/made/here")),
@@ -94,6 +119,21 @@ CASES = [
 
 def test_the_process_is_as_its_configuration_says():
     check(CASES)
+
+
+def test_exec_finds_home_too():
+    passwd()()
+    with container() as name:
+        found = [oci("exec", *user, name, "/bin/sh", "-c", 'echo "$HOME"').ok().out.strip() for user in ([], ["-u", "1000"], ["-u", "77"])]
+    equal(found, ["/super", "/home/user", "/"], "HOME")
+
+
+def test_a_passwd_that_is_no_file_or_leads_away_gives_the_root_as_home():
+    for content in (os.mkfifo, os.mkdir, lambda path: os.symlink("/proc/self/fd/3", path), lambda path: os.symlink("/proc/1/root/etc/passwd", path)):
+        case = home("", "/", content=content)
+        equal(case.answer("hull")[:2], (0, "/"), "home")
+        path = f"{rootfs()}/etc/passwd"
+        os.rmdir(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
 
 
 def test_signals_that_the_caller_ignores_are_reset():

@@ -152,12 +152,13 @@ static int place_preserved(int first, int count) {
 int execute(const StepView& step) {
   if (step.number(3) != 0 && place_preserved(static_cast<int>(step.number(2)), static_cast<int>(step.number(3))) != 0) return -1;
   auto arguments_count = static_cast<uint32_t>(step.number(0));
-  auto** pointers = static_cast<char**>(calloc(step.count() + 2, sizeof(char*)));
+  auto** pointers = static_cast<char**>(calloc(step.count() + 3, sizeof(char*)));
   if (pointers == nullptr) return fail("calloc", "arguments");
   char** environment = pointers + arguments_count + 1;
   const char* text = step.count() > 0 ? step.text(0) : nullptr;
   for (uint32_t i = 0; i < step.count(); ++i, text = sandbox::next_text(text))
     (i < arguments_count ? pointers[i] : environment[i - arguments_count]) = const_cast<char*>(text);
+  if (g_state.home != nullptr) environment[step.count() - arguments_count] = g_state.home;
   send_trace();
   if (strchr(pointers[0], '/') == nullptr && step.number(1) != 0) return exec_by_search(pointers, environment);
   execve(pointers[0], pointers, environment);

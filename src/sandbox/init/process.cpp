@@ -210,6 +210,7 @@ int set_user(const StepView& step) {
   auto uid = static_cast<uid_t>(step.number(0));
   auto gid = static_cast<gid_t>(step.number(1));
   own_streams(uid);
+  if (step.number(2) != 0) find_home(uid);
   if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return fail("prctl", "PR_SET_KEEPCAPS");
   auto* groups = reinterpret_cast<const gid_t*>(step.text(0));
   size_t count = step.text_size(0) / sizeof(gid_t);

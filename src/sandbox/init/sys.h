@@ -65,6 +65,7 @@ struct State {
   bool dumpable = false;      // main left us so, until the id maps are written
   bool no_openat2 = false;    // this kernel refuses openat2: walk.cpp
   bool old_mounts = false;    // and some call of the newer mount API: old_mounts.cpp
+  char* home = nullptr;       // HOME=… as SetUser found it, for a program that is given none
   char host_pid[16] = "0";    // ours as hull sees it, from WaitGo
 };
 extern State g_state;
@@ -121,6 +122,8 @@ int stay_as_reaper(const StepView&), wait_maps(const StepView&), wait_go(const S
 int open_sources(const char* first_step, uint32_t steps, uint32_t* failed);
 int open_sources_again();             // after old_mounts has been found out
 int next_source(const StepView&);     // of the next bind: a detached or staged mount
+
+void find_home(uid_t uid);  // sets State::home; after pivot
 
 // Copies what is in the directory `from` (O_PATH) into the directory `to`.
 int copy_up(int from, int to, const char* path);
