@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "cli/commands.h"
+#include "engine/config.h"
 #include "engine/engine.h"
 
 namespace hull::cli {
@@ -40,8 +41,7 @@ Result<> complete_environment(ExecArgs& args) {
   std::vector<std::string> given, all;
   for (const std::string& path : args.env_files) {
     std::string text = TRY(read_file(path));
-    for (std::string_view line : split_lines(text))
-      if (!trim(line).empty() && trim(line)[0] != '#') given.emplace_back(trim(line));
+    for (std::string& entry : TRY(engine::env_file_entries(path, text))) given.push_back(std::move(entry));
   }
   given.insert(given.end(), args.options.env.begin(), args.options.env.end());
   for (const std::string& entry : given) {

@@ -94,11 +94,7 @@ Result<> set_env(Maker& m) {
   for (const std::string& path : m.args.env_file) {
     auto file = m.inputs.files.find(path);
     if (file == m.inputs.files.end()) return fail(ErrorKind::NotFound, format("open {}: no such file or directory", path));
-    for (std::string_view line : split_lines(file->second)) {
-      size_t start = line.find_first_not_of(" \t");
-      if (start == std::string_view::npos || line[start] == '#') continue;
-      TRY(add_env(m, std::string(line.substr(start))));
-    }
+    for (const std::string& entry : TRY(env_file_entries(path, file->second))) TRY(add_env(m, entry));
   }
   for (const std::string& entry : m.args.env) TRY(add_env(m, entry));
   return {};
@@ -401,6 +397,21 @@ Result<> set_rest(Maker& m) {
 }
 
 }  // namespace
+
+Result<std::vector<std::string>> env_file_entries(std::string_view path, std::string_view text) {
+  std::vector<std::string> entries;
+  for (std::string_view line : split_lines(text)) {
+    size_t start = line.find_first_not_of(" \t");
+    if (start == std::string_view::npos || line[start] == '#') continue;
+    line.remove_prefix(start);
+    std::string_view name = line.substr(0, line.find('='));
+    if (name.empty()) return fail(ErrorKind::Invalid, format("invalid env file ({}): no variable name on line '{}'", path, escape_controls(line)));
+    if (name.find_first_of(" \t") != std::string_view::npos)
+      return fail(ErrorKind::Invalid, format("invalid env file ({}): variable '{}' contains whitespaces", path, escape_controls(name)));
+    entries.emplace_back(line);
+  }
+  return entries;
+}
 
 Result<ContainerConfig> make_config(const RunArgs& args, const RunInputs& inputs) {
   static constexpr Result<> (*kSteps[])(Maker&) = {set_identity, set_modes, set_env, set_labels, set_user, set_names, set_mounts,

@@ -156,6 +156,9 @@ struct ContainerConfig {
   NamespaceSpec& ns(kernel::NsKind kind) { return namespaces[static_cast<size_t>(kind)]; }
 };
 
+// The lines of an --env-file, NAME=value or NAME; what follows the equals sign is the value, spaces and all, as docker.
+Result<std::vector<std::string>> env_file_entries(std::string_view path, std::string_view text);
+
 // Defaults filled, conflicts refused; errors carry docker's phrases.
 Result<ContainerConfig> make_config(const RunArgs& args, const RunInputs& inputs);
 // What was asked for and will have no effect, in docker's words.

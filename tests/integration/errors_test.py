@@ -139,6 +139,19 @@ def test_a_seccomp_profile_under_which_nothing_can_run_ends():
     equal(hull("ps", "-aq").ok().out, "", "containers")
 
 
+def test_an_env_file_is_read_alike_by_run_and_exec():
+    path = scratch("env")
+    with container("--name=cc", "--net=none", "busybox", "sleep", "60"):
+        for words in (("run", "--rm", "--net=none", "--env-file", path, "busybox"), ("exec", "--env-file", path, "cc")):
+            open(path, "w").write("# note\n\n  AA=1\nBB= x y \nNOT_SET_HERE\n")
+            hull(*words, "sh", "-c", 'echo "[$AA][$BB]${NOT_SET_HERE-unset}"').ok().out_is("[1][ x y ]unset\n")
+            for line, why in (("A B=1", "variable 'A B' contains whitespaces"), ("=1", "no variable name on line '=1'")):
+                open(path, "w").write(line + "\n")
+                result = hull(*words, "true")
+                check(result.code in (1, 125), f"{line}: {result}")
+                result.err_contains(why).one_line_error()
+
+
 def test_rm_of_a_running_container_needs_force():
     with container("--name=cc", "--net=none", "busybox", "sleep", "60"):
         hull("rm", "cc").exits(1).err_contains("running")
