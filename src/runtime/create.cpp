@@ -253,9 +253,7 @@ Result<> start(const StartOptions& options) {
   if (config.find("\"poststart\"") == std::string::npos) return {};
   oci::Spec spec = TRY(parse_config(config));
   standing.status = "running";
-  // runtime-spec, lifecycle: a failing poststart hook is a warning, and the rest goes on.
-  auto done = run_hooks(spec.hooks.poststart, "poststart", json::to_text(state_json(standing, false)), standing.state.bundle);
-  if (!done && options.warn) options.warn(done.error().text());
+  run_all_hooks(spec.hooks.poststart, "poststart", json::to_text(state_json(standing, false)), standing.state.bundle, options.warn);
   return {};
 }
 

@@ -69,4 +69,9 @@ Result<> run_hooks(const std::vector<oci::Hook>& hooks, const char* kind, const 
   return {};
 }
 
+void run_all_hooks(const std::vector<oci::Hook>& hooks, const char* kind, const std::string& state, const std::string& bundle, const Warn& warn) {
+  for (size_t i = 0; i < hooks.size(); ++i)
+    if (auto done = run_hook(hooks[i], format("hooks.{}[{}]", kind, i), state, bundle); !done && warn) warn(done.error().text());
+}
+
 }  // namespace hull::runtime

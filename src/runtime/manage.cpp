@@ -63,7 +63,7 @@ Result<> remove(const std::string& root, const std::string& id, bool force) {
   auto spec = load_config(home);
   std::string text = json::to_text(state_json(standing, false));
   TRY(remove_tree(home.directory));
-  if (spec) (void)run_hooks(spec->hooks.poststop, "poststop", text, standing.state.bundle);  // runtime-spec: errors are warnings, the rest goes on
+  if (spec) run_all_hooks(spec->hooks.poststop, "poststop", text, standing.state.bundle, {});
   return {};
 }
 

@@ -164,6 +164,12 @@ def test_poststart_and_poststop_failing_are_warnings():
     result.ok().out_is("ran\n").err_contains("hooks.poststart[0]")
 
 
+def test_hooks_after_a_failing_poststart_or_poststop_run():
+    failing = {"path": script("exit 5\n")}
+    run_bundle(hooks(poststart=[failing, note("poststart")], poststop=[failing, note("poststop")]), args=["/bin/true"]).ok()
+    equal(noted(), ["poststart", "poststop"])
+
+
 def test_a_timeout_ends_a_hook():
     for kind in ("createRuntime", "createContainer"):
         path = bundle(hooks(**{kind: [{"path": "/bin/sleep", "args": ["sleep", "60"], "timeout": 1}]}))
