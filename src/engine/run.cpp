@@ -249,11 +249,12 @@ static bool is_unreleased(pid_t pid) {
 
 // What still stands as running and will not for long is waited for: who asks for a start is not told that it runs.
 static bool ends_shortly(const Standing& standing) {
-  constexpr int64_t kPatienceMs = 2000, kLookMs = 5;
-  if (is_dying(standing.state.pid)) return wait_for_end(standing.pidfd, kPatienceMs);
+  constexpr int64_t kPatienceMs = 2000, kLookMs = 5, kMomentMs = 20;
   for (int64_t waited = 0; waited < kPatienceMs && is_unreleased(standing.state.pid); waited += kLookMs)
     if (wait_for_end(standing.pidfd, kLookMs)) return true;
-  return has_ended(standing.pidfd);
+  // For a moment a signal that is taken, or an exit that begins, shows nowhere.
+  if (!is_dying(standing.state.pid) && wait_for_end(standing.pidfd, kMomentMs)) return true;
+  return is_dying(standing.state.pid) ? wait_for_end(standing.pidfd, kPatienceMs) : has_ended(standing.pidfd);
 }
 
 Result<Outcome> Engine::start(std::string_view container, const StartOptions& options) const {
