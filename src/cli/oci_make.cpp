@@ -66,12 +66,12 @@ Result<int> run_to_end(const OciCall& call, const MakeArgs& args, std::string_vi
   pid_t child = TRY(runtime::create(options));
   auto started = runtime::start({options.root, options.id, options.warn});
   if (!started) {
-    (void)runtime::remove(options.root, options.id, true);
+    (void)runtime::remove(options.root, options.id, true, options.warn);
     return fail(std::move(started).error());
   }
   if (args.detach) return 0;
   auto code = foreground.wait(child);
-  if (!args.keep) TRY(runtime::remove(options.root, options.id, true));
+  if (!args.keep) TRY(runtime::remove(options.root, options.id, true, options.warn));
   return code;
 }
 

@@ -75,7 +75,7 @@ int oci_kill(const OciCall& call) {
 
 int oci_delete(const OciCall& call) {
   return act(call, with("delete", kDeleteOptions, 1, 1), [&](const Args& args, const Words&, const std::string& id) {
-    return runtime::remove(call.globals.root, id, args.force);
+    return runtime::remove(call.globals.root, id, args.force, [&](const std::string& text) { oci_warn(call.globals, text); });
   });
 }
 

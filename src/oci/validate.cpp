@@ -103,19 +103,28 @@ Result<> check_namespaces(const Spec& spec) {
   return check_mappings("linux.gidMappings", spec.linux_.gid_mappings);
 }
 
+}  // namespace
+
+std::string_view sysctl_owner(std::string_view name) {
+  std::string key(name);
+  if (key.find('/') < key.find('.')) std::replace(key.begin(), key.end(), '/', '.');
+  if (key.find("..") != std::string::npos) return "";
+  if (key.starts_with("net.")) return "network";
+  if (one_of(key, {"kernel.hostname", "kernel.domainname"})) return "uts";
+  bool ipc = key.starts_with("fs.mqueue.") || key.starts_with("kernel.shm") || one_of(key, {"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem"});
+  return ipc ? "ipc" : "";
+}
+
+namespace {
+
 // A sysctl that no namespace of the container owns would change the host.
 Result<> check_sysctl(const Spec& spec) {
   auto has = [&](std::string_view type) {
     return std::any_of(spec.linux_.namespaces.begin(), spec.linux_.namespaces.end(), [&](const Namespace& ns) { return ns.type == type; });
   };
   for (const auto& [name, value] : spec.linux_.sysctl) {
-    std::string key = name;
-    if (key.find('/') < key.find('.')) std::replace(key.begin(), key.end(), '/', '.');
-    std::string_view owner;
-    if (key.starts_with("net.")) owner = "network";
-    else if (one_of(key, {"kernel.hostname", "kernel.domainname"})) owner = "uts";
-    else if (key.starts_with("fs.mqueue.") || key.starts_with("kernel.shm") || one_of(key, {"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem"})) owner = "ipc";
-    if (owner.empty() || key.find("..") != std::string::npos)
+    std::string_view owner = sysctl_owner(name);
+    if (owner.empty())
       return invalid(format("linux.sysctl[\"{}\"]: belongs to no namespace", escape_controls(name)));
     if (!has(owner)) return invalid(format("linux.sysctl[\"{}\"]: needs a {} namespace", escape_controls(name), owner));
   }

@@ -12,4 +12,7 @@ Result<> validate(const Spec& spec);
 Result<> validate(const Process& process);
 Result<> validate(const Resources& resources);
 
+// The type of the namespace whose setting it is ("network", "ipc", "uts"); "" for one of the whole host.
+std::string_view sysctl_owner(std::string_view name);
+
 }  // namespace hull::oci

@@ -13,6 +13,7 @@
 #include "kernel/host_facts.h"
 #include "kernel/namespaces.h"
 #include "kernel/net_move.h"
+#include "oci/validate.h"
 #include "runtime/make.h"
 #include "runtime/process.h"
 #include "runtime/runtime.h"
@@ -64,6 +65,19 @@ kernel::EarlyNet begin_net(const oci::Spec& spec) {
   return makes_net && !own_user && !kernel::is_unprivileged() ? kernel::EarlyNet::start() : kernel::EarlyNet();
 }
 
+// A namespace that is joined by path may turn out to be the host's, whose settings are no container's.
+Result<> check_sysctls(const oci::Spec& spec) {
+  for (const auto& [name, value] : spec.linux_.sysctl)
+    for (const oci::Namespace& ns : spec.linux_.namespaces) {
+      if (ns.path.empty() || ns.type != oci::sysctl_owner(name)) continue;
+      auto kind = kernel::ns_kind_from_name(ns.type);
+      struct stat status;
+      if (kind && ::stat(ns.path.c_str(), &status) == 0 && status.st_ino == kernel::ns_inode(0, *kind))
+        return fail(ErrorKind::Denied, format("config.json: linux.sysctl[\"{}\"]: {} is the host's {} namespace", escape_controls(name), ns.path, ns.type));
+    }
+  return {};
+}
+
 void settle_limits(Making& m) {
   oci::Resources& resources = m.spec().linux_.resources ? *m.spec().linux_.resources : m.spec().linux_.resources.emplace();
   allow_default_devices(resources);
@@ -91,6 +105,7 @@ Result<> read_bundle(Making& m) {
   m.spec() = TRY(parse_config(m.text));
   m.container.early_net = &m.early_net.emplace(begin_net(m.spec()));
   settle_limits(m);
+  TRY(check_sysctls(m.spec()));
   TRY(adapt_process(m.spec().process, m.options.warn));
   TRY(check_selinux(m.spec().process.selinux_label, "config.json: process.selinuxLabel"));
   TRY(check_selinux(m.spec().linux_.mount_label, "config.json: linux.mountLabel"));
@@ -219,9 +234,7 @@ Result<> prepare_passing(Making& m, Passing& passing) {
 
 }  // namespace
 
-Result<pid_t> create(const CreateOptions& options) {
-  Making m{options, {}, {}, {}, {}, {}, {}};
-  TRY(read_bundle(m));
+static Result<pid_t> make(Making& m, bool& hooks_began) {
   Undo undo;
   TRY(claim_directory(m, undo));
   TRY(claim_cgroup(m, undo));
@@ -229,6 +242,7 @@ Result<pid_t> create(const CreateOptions& options) {
   Passing passing;
   TRY(prepare_passing(m, passing));
   auto launched = TRY(launch(m.container, passing.io));
+  hooks_began = true;
   if (Result<> done = complete(m, launched); !done) {
     Error cause = launched.cause_of(std::move(done).error());
     (void)kernel::send_signal(launched.pidfd(), SIGKILL);
@@ -236,6 +250,19 @@ Result<pid_t> create(const CreateOptions& options) {
   }
   undo.commit();
   return launched.pid();
+}
+
+Result<pid_t> create(const CreateOptions& options) {
+  Making m{options, {}, {}, {}, {}, {}, {}};
+  TRY(read_bundle(m));
+  bool hooks_began = false;
+  auto made = make(m, hooks_began);
+  // runtime-spec, lifecycle: where a hook before the start fails, the container is taken apart and poststop called.
+  if (!made && hooks_began) {
+    std::string state = json::to_text(state_json(Standing{m.state, "stopped", Fd()}, false));
+    run_all_hooks(m.spec().hooks.poststop, "poststop", state, m.state.bundle, options.warn);
+  }
+  return made;
 }
 
 Result<> start(const StartOptions& options) {

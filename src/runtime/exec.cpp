@@ -70,6 +70,8 @@ Result<pid_t> exec(const ExecOptions& options) {
   e.entry.below = options.cgroups;
   TRY(aim(e.entry, e.standing.state.process.pid, e.standing.pidfd, e.standing.state.cgroup, e.standing.state.unit));
   auto launched = TRY(enter(e.entry, process));
+  if (process.oom_score_adj)
+    TRY_CONTEXT(write_kernel_file(format("/proc/{}/oom_score_adj", launched.pid()), std::to_string(*process.oom_score_adj)), "process.oomScoreAdj");
   TRY(write_pid_file(options.pid_file, launched.pid()));
   TRY(launched.go());
   return launched.pid();

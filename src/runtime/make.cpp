@@ -121,7 +121,10 @@ Result<Filter> seccomp_of(const oci::Spec& spec) {
   kernel::SeccompFilter filter = TRY_CONTEXT(kernel::compile_seccomp(*spec.linux_.seccomp), "config.json: linux.seccomp");
   if (filter.notifies && spec.linux_.seccomp->listener_path.empty())
     return fail(ErrorKind::Invalid, "config.json: linux.seccomp.listenerPath: SCMP_ACT_NOTIFY needs it");
-  return Filter{std::move(filter.program), filter.flags, filter.notifies};
+  // KERNEL: it speaks of a listener, and is refused without one; seccomp(2), SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV.
+  constexpr uint32_t kWaitKillable = 1U << 5;
+  uint32_t flags = filter.notifies ? filter.flags : filter.flags & ~kWaitKillable;
+  return Filter{std::move(filter.program), flags, filter.notifies};
 }
 
 // The kernel's number is known to hull-init alone, which puts it where \1 stands; that character is no part of any JSON.

@@ -50,20 +50,36 @@ Result<> kill(const std::string& root, const std::string& id, int signal_number,
   return {};
 }
 
-Result<> remove(const std::string& root, const std::string& id, bool force) {
+// What of a damaged state can be told without it.
+static Standing guess_standing(const std::string& id, const Result<oci::Spec>& spec) {
+  Standing standing{State{}, "stopped", Fd()};
+  standing.state.oci_version = kOciVersion;
+  standing.state.id = id;
+  standing.state.bundle = "/";
+  if (!spec) return standing;  // and no group is taken for its own by its name
+  standing.state.cgroup = spec->linux_.cgroups_path.empty() ? "/" + id : spec->linux_.cgroups_path;
+  if (!standing.state.cgroup.starts_with('/')) standing.state.cgroup.insert(0, "/");
+  return standing;
+}
+
+Result<> remove(const std::string& root, const std::string& id, bool force, const Warn& warn) {
+  Home home = TRY(home_of(root, id));
   auto found = stand(root, id);
   if (!found && found.error().kind() == ErrorKind::NotFound && force) return {};
+  auto spec = load_config(home);
+  if (!found && force && path_exists(home.directory)) {
+    if (warn) warn(found.error().text() + "; its processes are looked for in the group that its configuration names");
+    found = guess_standing(id, spec);
+  }
   Standing standing = TRY(std::move(found));
-  Home home = TRY(home_of(root, id));
   bool live = standing.status == "running" || standing.status == "paused";
   if (live && !force) return fail(ErrorKind::Conflict, format("cannot delete container {} that is not stopped: {}", id, standing.status));
   TRY(end_processes(standing));
   TRY(release_group(standing.state.cgroup, standing.state.unit));
   standing.status = "stopped";
-  auto spec = load_config(home);
   std::string text = json::to_text(state_json(standing, false));
   TRY(remove_tree(home.directory));
-  if (spec) run_all_hooks(spec->hooks.poststop, "poststop", text, standing.state.bundle, {});
+  if (spec) run_all_hooks(spec->hooks.poststop, "poststop", text, standing.state.bundle, warn);
   return {};
 }
 

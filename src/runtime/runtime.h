@@ -33,7 +33,8 @@ struct StartOptions { std::string root, id; Warn warn; };
 Result<> start(const StartOptions& options);
 Result<> kill(const std::string& root, const std::string& id, int signal_number, bool all);
 // Conflict for a container that runs, unless forced. A missing one is NotFound, or success when forced.
-Result<> remove(const std::string& root, const std::string& id, bool force);
+// With `force` also one that runs, or whose state cannot be read: then by the group that its configuration names.
+Result<> remove(const std::string& root, const std::string& id, bool force, const Warn& warn = {});
 Result<> pause(const std::string& root, const std::string& id, bool freeze);
 Result<> update(const std::string& root, const std::string& id, oci::Resources resources);
 Result<std::vector<pid_t>> processes(const std::string& root, const std::string& id);

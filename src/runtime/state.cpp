@@ -39,6 +39,7 @@ static Result<State> read_state(const Home& home, const std::string& id) {
   json::value document = TRY(json::parse(content, home.file("state.json")));
   auto get = [&](const char* key) { return std::string(json::get_string(document, key)); };
   State state{get("ociVersion"), get("id"), get("bundle"), get("rootfs"), get("created"), get("cgroup"), {}, get("boot"), {}, get("unit")};
+  if (state.id != id) return fail(ErrorKind::Corrupt, format("{}: is no state of {}", home.file("state.json"), id));
   state.process = {static_cast<pid_t>(json::get_int(document, "pid")), get("identity")};
   if (const json::value* annotations = json::find(document, "annotations"); annotations != nullptr && annotations->is_object())
     for (const auto& member : annotations->get_object())

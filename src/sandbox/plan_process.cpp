@@ -180,6 +180,9 @@ Result<> append_process_steps(LaunchPlan& plan, const oci::Process& process, con
 }
 
 Result<> compile_process(Compiler& c) {
+  if (const auto& affinity = c.spec.process.exec_cpu_affinity)  // for those who come later; what is wrong is told now
+    for (const std::string* cpus : {&affinity->initial, &affinity->final_})
+      if (!cpus->empty()) TRY(affinity_step(*cpus));
   ProcessTail tail{c.options.reaper, c.plan.deny_setgroups, c.options.report_ready, c.passed.start};
   tail.listener_fd = c.passed.listener;
   tail.listener_state = c.options.listener_state;

@@ -170,6 +170,13 @@ def test_hooks_after_a_failing_poststart_or_poststop_run():
     equal(noted(), ["poststart", "poststop"])
 
 
+def test_poststop_follows_a_failed_hook_of_creation():
+    for kind in ("prestart", "createRuntime", "createContainer"):
+        run_bundle(hooks(**{kind: [{"path": script("exit 3\n")}], "poststop": [note("poststop")]}),
+                   args=["/bin/true"]).exits(1)
+        equal(noted(), ["poststop"], f"after {kind}")
+
+
 def test_a_timeout_ends_a_hook():
     for kind in ("createRuntime", "createContainer"):
         path = bundle(hooks(**{kind: [{"path": "/bin/sleep", "args": ["sleep", "60"], "timeout": 1}]}))

@@ -170,6 +170,13 @@ def test_exec_on_chosen_cpus():
         oci("exec", "-p", scratch("p"), name).ok().out_is("Cpus_allowed_list:\t0\n")
 
 
+def test_exec_with_a_score_of_its_own():
+    with container() as name, open(scratch("p"), "w") as file:
+        json.dump({"cwd": "/", "args": ["/bin/cat", "/proc/self/oom_score_adj"], "oomScoreAdj": 321}, file)
+        file.flush()
+        oci("exec", "-p", scratch("p"), name).ok().out_is("321\n")
+
+
 def test_signals_reach_the_process_of_a_foreground_run():
     path = bundle({"process": {"args": ["/bin/sh", "-c", "trap 'echo got; exit 9' TERM; echo up; while :; do sleep 0.1; done"]}})
     child = subprocess.Popen(command() + ["run", "-b", path, "x"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment(), text=True)

@@ -69,6 +69,8 @@ CASES = [
          seccomp(rule("chmod", args=[arg(1, 0o755, "SCMP_CMP_EQ"), arg(5, 0, "SCMP_CMP_GE")]),
                  rule("fchmodat", args=[arg(2, 0o755, "SCMP_CMP_EQ"), arg(5, 0, "SCMP_CMP_GE")]))),
     Case("the flag LOG", "grep Seccomp: /proc/self/status | tr -d '\\t'", "Seccomp:2", seccomp(rule("mkdir"), flags=["SECCOMP_FILTER_FLAG_LOG"]), unlike={"runc"}),
+    Case("the flag WAIT_KILLABLE_RECV without a listener", "grep Seccomp: /proc/self/status | tr -d '\\t'", "Seccomp:2",
+         seccomp(rule("mkdir"), flags=["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]), unlike={"runc"}),
     Case("the flag SPEC_ALLOW", "grep Seccomp: /proc/self/status | tr -d '\\t'", "Seccomp:2", seccomp(rule("mkdir"), flags=["SECCOMP_FILTER_FLAG_SPEC_ALLOW"]), unlike={"runc"}),
     Case("calls of 32 bits are refused when not listed", "echo fine", "fine", seccomp(rule("mkdir"))),
     Case("three architectures", MKDIR, "Operation not permitted\ndone",
