@@ -131,6 +131,7 @@ class TreeRemoval {
  public:
   TreeRemoval(const Fd& top, dev_t device) : top_(top), device_(device) {}
   Result<> empty(const Fd& dir, const std::string& name, int depth);
+  unsigned lifted() const { return lifted_; }  // up to now
 
  private:
   static constexpr int kDeepest = 100;
@@ -197,11 +198,11 @@ Result<> remove_tree(const std::string& path) {
   struct stat status;
   if (::fstat(dir.get(), &status) != 0) return fail_errno("fstat", path);
   TreeRemoval removal(dir, status.st_dev);
-  // Again where directories were moved up meanwhile.
-  for (;;) {
+  for (unsigned before = 0;; before = removal.lifted()) {
     TRY(removal.empty(dir, path, 0));
     if (::rmdir(path.c_str()) == 0 || errno == ENOENT) return {};
-    if (errno != ENOTEMPTY || ::lseek(dir.get(), 0, SEEK_SET) != 0) return fail_errno("rmdir", path);
+    bool moved_up = removal.lifted() != before;  // else somebody is filling it meanwhile
+    if (errno != ENOTEMPTY || !moved_up || ::lseek(dir.get(), 0, SEEK_SET) != 0) return fail_errno("rmdir", path);
   }
 }
 

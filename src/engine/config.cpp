@@ -460,9 +460,8 @@ Result<ProcessChoice> choose_process(const ContainerConfig& config, const ImageD
   choice.workdir = config.workdir.empty() ? image.workdir : config.workdir;
   if (!choice.workdir.starts_with('/')) choice.workdir = "/" + choice.workdir;
   choice.stop_signal = config.stop_signal.empty() ? image.stop_signal : config.stop_signal;
-  choice.exposed_ports = config.exposed;
-  for (const std::string& text : image.exposed_ports)
-    if (auto port = net::parse_container_port(text)) choice.exposed_ports.push_back(*port);  // class 2: a bad one in an image is no error
+  choice.exposed_ports = net::container_ports_from(image.exposed_ports);
+  choice.exposed_ports.insert(choice.exposed_ports.end(), config.exposed.begin(), config.exposed.end());
   std::sort(choice.exposed_ports.begin(), choice.exposed_ports.end());
   choice.exposed_ports.erase(std::unique(choice.exposed_ports.begin(), choice.exposed_ports.end()), choice.exposed_ports.end());
   choice.labels = image.labels;

@@ -218,8 +218,7 @@ Result<ContainerConfig> config_from_json(const json::value& v) {
   if (json::find(v, "Entrypoint") != nullptr) config.entrypoint = read_strings(v, "Entrypoint");
   config.mounts = read_list<MountSpec>(v, "Mounts", mount_from);
   config.ports = read_list<net::PortBinding>(v, "Ports", binding_from);
-  for (const std::string& text : read_strings(v, "Expose"))
-    if (auto port = net::parse_container_port(text)) config.exposed.push_back(*port);
+  config.exposed = net::container_ports_from(read_strings(v, "Expose"));
   config.devices = read_list<DeviceSpec>(v, "Devices", [](const value& d) {
     return DeviceSpec{std::string(json::get_string(d, "Host")), std::string(json::get_string(d, "Path")), std::string(json::get_string(d, "Access"))};
   });

@@ -78,11 +78,8 @@ Result<Created> store_container(const Layout& layout, Draft draft, bool starting
 // hull-port is no part of the plan: it serves beside the container.
 static std::string published_lines(const Record& record, bool teach) {
   std::string lines;
-  for (const net::PortBinding& binding : bindings_of(record)) {
-    std::string port = binding.host_first == 0 ? "any" : binding.host_first == binding.host_last ? std::to_string(binding.host_first) : format("{}-{}", binding.host_first, binding.host_last);
-    std::string ip = binding.host_ip.find(':') == std::string::npos ? binding.host_ip : "[" + binding.host_ip + "]";
-    lines += format("{}publish {}:{} -> {}\n", teach ? "# Beside this, hull-port would: " : "      ", ip.empty() ? "*" : ip, port, binding.inside.text());
-  }
+  for (const net::PortBinding& binding : bindings_of(record))
+    lines += format("{}publish {} -> {}\n", teach ? "# Beside this, hull-port would: " : "      ", binding.host_text(), binding.inside.text());
   return lines;
 }
 

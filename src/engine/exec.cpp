@@ -94,7 +94,7 @@ Result<> connect_streams(const ExecOptions& options, ExecIo& io) {
 // parent; zap_pid_ns_processes. So what outlives `hull exec -d` gets a shim as its parent, which does nothing but reap.
 Result<sandbox::ParentProgram> reaping_parent(const Record& record) {
   sandbox::ParentProgram shim;
-  shim.path = TRY(find_shim());
+  shim.path = TRY(find_helper("hull-shim"));
   shim.arguments = {"hull-shim", record.id, "%pid"};
   shim.dismiss = kernel::reap;  // it ends with its child
   return shim;

@@ -71,10 +71,9 @@ array ulimits_value(const ContainerConfig& config) {
 object bindings_value(const ContainerConfig& config) {
   object out;
   for (const net::PortBinding& b : config.ports) {
-    std::string port = b.host_first == 0 ? "" : b.host_first == b.host_last ? std::to_string(b.host_first) : format("{}-{}", b.host_first, b.host_last);
     value& list = out[b.inside.text()];
     if (!list.is_array()) list = array{};
-    list.get_array().push_back(object{{"HostIp", b.host_ip}, {"HostPort", port}});
+    list.get_array().push_back(object{{"HostIp", b.host_ip}, {"HostPort", b.host_ports()}});
   }
   return out;
 }

@@ -84,7 +84,7 @@ std::string own_program() {
 Result<sandbox::ParentProgram> shim_program(const Layout& layout, const Record& record, const Wires& wires, const StartIo& io) {
   const ContainerConfig& config = record.config;
   sandbox::ParentProgram shim;
-  shim.path = TRY(find_shim());
+  shim.path = TRY(find_helper("hull-shim"));
   shim.arguments = {"hull-shim", record.id, "%pid", format("tty={:d}", config.tty), format("primary={}", io.wants),
                     format("stdin-once={:d}", config.open_stdin && !config.detach),
                     "hull=" + own_program(), "root=" + layout.root, "run=" + layout.run};
@@ -286,8 +286,6 @@ bool wants_early_net(const ContainerConfig& config) {
     if (config.ns(info.kind).mode != NsMode::Private && config.ns(info.kind).mode != NsMode::Host) return false;
   return config.ns(NsKind::Net).mode == NsMode::Private && config.ns(NsKind::User).mode == NsMode::Host && !kernel::is_unprivileged();
 }
-
-Result<std::string> find_shim() { return find_helper("hull-shim"); }
 
 Result<std::string> find_helper(const std::string& name) {
   if (const char* directory = ::getenv("HULL_LIBEXEC"); directory != nullptr && *directory == '/')

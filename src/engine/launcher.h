@@ -62,7 +62,6 @@ bool wants_early_net(const ContainerConfig& config);
 
 // hull-shim and hull-port: $HULL_LIBEXEC, beside the running program, or ../libexec/hull.
 Result<std::string> find_helper(const std::string& name);
-Result<std::string> find_shim();
 
 // 127 when something was not there, 126 when it may not or cannot be executed, else 125 (docker's rule).
 int exit_code_of_command_failure(const Error& error);

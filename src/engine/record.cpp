@@ -44,8 +44,7 @@ ProcessChoice process_from_json(const json::value& v) {
   process.user = json::get_string(v, "User");
   process.workdir = json::get_string(v, "WorkingDir");
   process.stop_signal = json::get_string(v, "StopSignal");
-  for (const std::string& text : strings_from_json(json::find(v, "ExposedPorts")))
-    if (auto port = net::parse_container_port(text)) process.exposed_ports.push_back(*port);
+  process.exposed_ports = net::container_ports_from(strings_from_json(json::find(v, "ExposedPorts")));
   if (const json::value* labels = json::find(v, "Labels"); labels != nullptr && labels->is_object())
     for (const auto& [key, value] : labels->as_object())
       if (value.is_string()) process.labels[std::string(std::string_view(key))] = std::string_view(value.as_string());

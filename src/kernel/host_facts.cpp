@@ -17,8 +17,9 @@ namespace {
 void note_cgroups(const CgroupLayout& layout, HostFacts& facts) {
   static constexpr std::string_view kUsual = "/sys/fs/cgroup";
   auto name_of = [](const CgroupHierarchy& hierarchy) -> std::string {
-    return hierarchy.mount_point.starts_with(kUsual) && hierarchy.mount_point.size() > kUsual.size() + 1
-               ? hierarchy.mount_point.substr(kUsual.size() + 1) : "";
+    std::string_view below = hierarchy.mount_point;
+    if (!below.starts_with(kUsual) || !below.substr(kUsual.size()).starts_with('/')) return "";
+    return std::string(below.substr(kUsual.size() + 1));
   };
   for (const CgroupHierarchy& hierarchy : layout.v1) {
     std::string name = name_of(hierarchy), controllers = join(hierarchy.controllers, ",");

@@ -80,6 +80,13 @@ struct Group {
 
 std::string_view protocol_name(Protocol protocol) { return protocol == Protocol::Tcp ? "tcp" : "udp"; }
 std::string ContainerPort::text() const { return format("{}/{}", number, protocol_name(protocol)); }
+
+std::string PortBinding::host_ports() const {
+  if (host_first == 0) return "";
+  return host_first == host_last ? std::to_string(host_first) : format("{}-{}", host_first, host_last);
+}
+
+std::string PortBinding::host_text() const { return joined(host_ip.empty() ? "*" : host_ip, host_first == 0 ? "any" : host_ports()); }
 std::string PublishedPort::host_text() const { return joined(host_ip, std::to_string(host_port)); }
 
 Result<std::vector<PortBinding>> parse_publish(std::string_view given) {
@@ -118,6 +125,13 @@ Result<ContainerPort> parse_container_port(std::string_view text) {
   auto [range, protocol] = TRY(parse_inside(text, "invalid port"));
   if (range.first != range.last) return invalid(format("invalid port: {}", text));
   return ContainerPort{range.first, protocol};
+}
+
+std::vector<ContainerPort> container_ports_from(const std::vector<std::string>& texts) {
+  std::vector<ContainerPort> ports;
+  for (const std::string& text : texts)
+    if (auto port = parse_container_port(text)) ports.push_back(*port);
+  return ports;
 }
 
 std::string ports_text(std::vector<PublishedPort> published, const std::vector<ContainerPort>& only_exposed) {

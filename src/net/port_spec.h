@@ -26,6 +26,8 @@ struct PortBinding {
   std::string host_ip;  // empty: every address
   uint16_t host_first = 0, host_last = 0;
   ContainerPort inside;
+  std::string host_ports() const;  // "8080", "8000-8010"; "": any
+  std::string host_text() const;   // "127.0.0.1:8080", "[::1]:any", "*:8080"
 };
 
 // Where it is.
@@ -41,6 +43,8 @@ Result<std::vector<PortBinding>> parse_publish(std::string_view text);
 Result<std::vector<ContainerPort>> parse_expose(std::string_view text);
 // "80", "80/udp"; what an image or a user names.
 Result<ContainerPort> parse_container_port(std::string_view text);
+// Without those that are none: a bad one in an image is no error.
+std::vector<ContainerPort> container_ports_from(const std::vector<std::string>& texts);
 
 // The PORTS column: "0.0.0.0:8080->80/tcp, [::]:8080->80/tcp, 443/tcp"; neighbours with equal numbers inside and outside
 // are joined to ranges.

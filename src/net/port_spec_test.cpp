@@ -6,8 +6,7 @@ namespace hull::net {
 namespace {
 
 std::string shown(const PortBinding& b) {
-  std::string host = b.host_first == b.host_last ? std::to_string(b.host_first) : std::to_string(b.host_first) + "-" + std::to_string(b.host_last);
-  return b.host_ip + "|" + host + "|" + b.inside.text();
+  return b.host_ip + "|" + b.host_ports() + "|" + b.inside.text();
 }
 
 std::vector<std::string> parsed(std::string_view text) {
@@ -21,19 +20,19 @@ std::vector<std::string> parsed(std::string_view text) {
 using Lines = std::vector<std::string>;
 
 TEST(PortSpec, EachFormOfPublishIsRead) {
-  EXPECT_EQ(parsed("80"), Lines{"|0|80/tcp"});
-  EXPECT_EQ(parsed("80/udp"), Lines{"|0|80/udp"});
-  EXPECT_EQ(parsed("80/TCP"), Lines{"|0|80/tcp"});
-  EXPECT_EQ(parsed(":80"), Lines{"|0|80/tcp"});
-  EXPECT_EQ(parsed("0:80"), Lines{"|0|80/tcp"});
+  EXPECT_EQ(parsed("80"), Lines{"||80/tcp"});
+  EXPECT_EQ(parsed("80/udp"), Lines{"||80/udp"});
+  EXPECT_EQ(parsed("80/TCP"), Lines{"||80/tcp"});
+  EXPECT_EQ(parsed(":80"), Lines{"||80/tcp"});
+  EXPECT_EQ(parsed("0:80"), Lines{"||80/tcp"});
   EXPECT_EQ(parsed("8080:80"), Lines{"|8080|80/tcp"});
   EXPECT_EQ(parsed("127.0.0.1:8080:80"), Lines{"127.0.0.1|8080|80/tcp"});
-  EXPECT_EQ(parsed("127.0.0.1::80"), Lines{"127.0.0.1|0|80/tcp"});
+  EXPECT_EQ(parsed("127.0.0.1::80"), Lines{"127.0.0.1||80/tcp"});
   EXPECT_EQ(parsed("[::1]:8080:80"), Lines{"::1|8080|80/tcp"});
   EXPECT_EQ(parsed("::1:8080:80"), Lines{"::1|8080|80/tcp"});
-  EXPECT_EQ(parsed("[::]::53/udp"), Lines{"::|0|53/udp"});
+  EXPECT_EQ(parsed("[::]::53/udp"), Lines{"::||53/udp"});
   EXPECT_EQ(parsed("8000-8001:80-81"), (Lines{"|8000|80/tcp", "|8001|81/tcp"}));
-  EXPECT_EQ(parsed("80-81"), (Lines{"|0|80/tcp", "|0|81/tcp"}));
+  EXPECT_EQ(parsed("80-81"), (Lines{"||80/tcp", "||81/tcp"}));
   EXPECT_EQ(parsed("8000-8010:80"), Lines{"|8000-8010|80/tcp"});
   EXPECT_EQ(parsed("published=8080,target=80"), Lines{"|8080|80/tcp"});
   EXPECT_EQ(parsed("target=53,published=5353,protocol=udp"), Lines{"|5353|53/udp"});
@@ -56,6 +55,14 @@ TEST(PortSpec, WhatIsWrongIsToldInDockersWords) {
   EXPECT_EQ(parsed("target=80,x"), Lines{"invalid publish opts format (should be name=value but got 'x')"});
   EXPECT_EQ(parse_expose("80:80").error().text(), "invalid port format for --expose: 80:80");
   EXPECT_FALSE(parse_expose("x"));
+}
+
+TEST(PortSpec, ABindingSaysWhereItIsAskedFor) {
+  auto text = [](std::string_view spec) { return parse_publish(spec)->front().host_text(); };
+  EXPECT_EQ(text("80"), "*:any");
+  EXPECT_EQ(text("127.0.0.1:8080:80"), "127.0.0.1:8080");
+  EXPECT_EQ(text("[::1]::80"), "[::1]:any");
+  EXPECT_EQ(text("8000-8010:80"), "*:8000-8010");
 }
 
 TEST(PortSpec, ThePortsColumnJoinsNeighbours) {

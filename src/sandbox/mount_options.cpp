@@ -40,7 +40,6 @@ bool says_nothing(std::string_view option) {
 // true: it was one of these.
 bool take_word(std::string_view option, MountOptions& parsed) {
   if (option == "bind" || option == "rbind") {
-    parsed.bind = true;
     parsed.recursive_bind = parsed.recursive_bind || option == "rbind";
   } else if (option == "idmap" || option == "ridmap") {
     parsed.map_ids = true;

@@ -16,7 +16,7 @@ struct MountOptions {
   uint64_t recursive_set = 0, recursive_clear = 0;  // of this and all below it (rro, rnosuid, …)
   uint64_t propagation = 0;                         // one MS_* propagation type, 0: leave
   bool propagation_recursive = false;
-  bool bind = false, recursive_bind = false;
+  bool recursive_bind = false;
   bool copy_up = false;                             // tmpcopyup
   bool remount = false;                             // of what is mounted there already
   bool map_ids = false, map_ids_recursive = false;  // idmap, ridmap

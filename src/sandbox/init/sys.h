@@ -19,7 +19,6 @@ namespace hull::init {
   __builtin_trap();
 }
 
-
 using sandbox::StepKind;
 using sandbox::WireStep;
 
