@@ -64,7 +64,7 @@ Result<int> run_to_end(const OciCall& call, const MakeArgs& args, std::string_vi
     options.console_fd = foreground.console_fd();
   }
   pid_t child = TRY(runtime::create(options));
-  auto started = runtime::start({options.root, options.id, options.warn});
+  auto started = runtime::start(options.root, options.id);
   if (!started) {
     (void)runtime::remove(options.root, options.id, true, options.warn);
     return fail(std::move(started).error());

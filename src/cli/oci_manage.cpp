@@ -55,7 +55,7 @@ std::string list_table(const std::vector<runtime::Standing>& all) {
 }  // namespace
 
 int oci_start(const OciCall& call) {
-  return act(call, kIdSyntax, [&](const Args&, const Words&, const std::string& id) { return runtime::start({call.globals.root, id, [&](const std::string& text) { oci_warn(call.globals, text); }}); });
+  return act(call, kIdSyntax, [&](const Args&, const Words&, const std::string& id) { return runtime::start(call.globals.root, id); });
 }
 
 int oci_state(const OciCall& call) {

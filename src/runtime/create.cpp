@@ -176,6 +176,7 @@ Result<> plan(Making& m) {
   options.start_hook_state = state_text_for_hooks(created);
   options.report_namespaces = options.host_hooks || !m.spec().linux_.net_devices.empty();
   options.wait_start = true;
+  options.tell_outcome = !m.spec().hooks.start_container.empty();
   if (m.container.group) options.cgroup_path = m.state.cgroup;
   TRY_CONTEXT(compile(m.container), "config.json");
   return {};
@@ -214,18 +215,24 @@ Result<> complete(Making& m, sandbox::Launched& launched) {
 
 // What the process gets of descriptors beside its streams; they live until it is made.
 struct Passing {
-  Fd start, console, listener;
+  Fd start, outcome, console, listener;
   sandbox::LaunchIo io;
 };
 
+// Open both ways, so that nobody waits for the other end.
+Result<Fd> make_fifo(const std::string& path) {
+  if (::mkfifo(path.c_str(), 0600) != 0) return fail_errno("mkfifo", path);
+  return open_file(path, O_RDWR);
+}
+
 Result<> prepare_passing(Making& m, Passing& passing) {
-  std::string fifo = m.home.file("start.fifo");
-  if (::mkfifo(fifo.c_str(), 0600) != 0) return fail_errno("mkfifo", fifo);
-  passing.start = TRY(open_file(fifo, O_RDWR));
+  passing.start = TRY(make_fifo(m.home.file("start.fifo")));
+  if (m.container.options.tell_outcome) passing.outcome = TRY(make_fifo(m.home.file("outcome.fifo")));
   if (!m.options.console_socket.empty()) passing.console = TRY(connect_socket(m.options.console_socket, "--console-socket"));
   if (!m.container.options.listener_state.empty())
     passing.listener = TRY(connect_socket(m.spec().linux_.seccomp->listener_path, "linux.seccomp.listenerPath"));
   passing.io.start_fd = passing.start.get();
+  passing.io.outcome_fd = passing.outcome.get();
   passing.io.console_fd = m.options.console_fd >= 0 ? m.options.console_fd : passing.console.get();
   passing.io.listener_fd = passing.listener.get();
   passing.io.preserved = preserved_descriptors(m.options.preserve_fds);
@@ -265,23 +272,38 @@ Result<pid_t> create(const CreateOptions& options) {
   return made;
 }
 
-Result<> start(const StartOptions& options) {
-  Standing standing = TRY(stand(options.root, options.id));
-  if (standing.status == "stopped") return fail(ErrorKind::Conflict, "cannot start a container that has stopped");
-  if (standing.status != "created") return fail(ErrorKind::Conflict, format("cannot start an already running container"));
-  Home home = TRY(home_of(options.root, options.id));
-  std::string fifo = home.file("start.fifo"), taken = home.file("start.taken");
-  // The rename decides between two starts at once; a reader is there as long as the process lives.
-  Fd writer = TRY(open_file(fifo, O_WRONLY | O_NONBLOCK));
-  if (::rename(fifo.c_str(), taken.c_str()) != 0) return fail(ErrorKind::Conflict, "cannot start an already running container");
-  if (::write(writer.get(), "S", 1) != 1) return fail_errno("write", fifo);
-  ::unlink(taken.c_str());
+// Waits for the program, which closes the fifo by its exec; what failed before it was told there.
+static Result<> wait_for_program(const Fd& outcome) {
+  ::fcntl(outcome.get(), F_SETFL, 0);  // opened without waiting for a writer, read until there is none
+  std::string text = TRY(read_all(outcome, 1024, "outcome.fifo"));
+  return text.empty() ? Result<>() : fail(ErrorKind::System, escape_controls(text));
+}
+
+static Result<> run_poststart(const Home& home, Standing& standing) {
   std::string config = TRY(read_file(home.file("config.json")));
   if (config.find("\"poststart\"") == std::string::npos) return {};
   oci::Spec spec = TRY(parse_config(config));
   standing.status = "running";
-  run_all_hooks(spec.hooks.poststart, "poststart", json::to_text(state_json(standing, false)), standing.state.bundle, options.warn);
-  return {};
+  return run_hooks(spec.hooks.poststart, "poststart", json::to_text(state_json(standing, false)), standing.state.bundle);
+}
+
+Result<> start(const std::string& root, const std::string& id) {
+  Standing standing = TRY(stand(root, id));
+  if (standing.status == "stopped") return fail(ErrorKind::Conflict, "cannot start a container that has stopped");
+  if (standing.status != "created") return fail(ErrorKind::Conflict, format("cannot start an already running container"));
+  Home home = TRY(home_of(root, id));
+  std::string fifo = home.file("start.fifo"), taken = home.file("start.taken"), told = home.file("outcome.fifo");
+  // The rename decides between two starts at once; a reader is there as long as the process lives.
+  Fd writer = TRY(open_file(fifo, O_WRONLY | O_NONBLOCK));
+  if (::rename(fifo.c_str(), taken.c_str()) != 0) return fail(ErrorKind::Conflict, "cannot start an already running container");
+  Fd outcome;
+  if (path_exists(told)) outcome = TRY(open_file(told, O_RDONLY | O_NONBLOCK));
+  if (::write(writer.get(), "S", 1) != 1) return fail_errno("write", fifo);
+  ::unlink(taken.c_str());
+  if (outcome) TRY(wait_for_program(outcome));
+  Result<> done = run_poststart(home, standing);
+  if (!done) (void)kernel::send_signal(standing.pidfd, SIGKILL);  // runtime-spec 1.3, lifecycle, step 9
+  return done;
 }
 
 }  // namespace hull::runtime

@@ -29,8 +29,8 @@ struct CreateOptions {
 // Everything made is undone on failure. The process's parent is the caller.
 Result<pid_t> create(const CreateOptions& options);
 
-struct StartOptions { std::string root, id; Warn warn; };
-Result<> start(const StartOptions& options);
+// With startContainer hooks, waits for the program and tells which failed; a poststart hook that fails ends the container.
+Result<> start(const std::string& root, const std::string& id);
 Result<> kill(const std::string& root, const std::string& id, int signal_number, bool all);
 // Conflict for a container that runs, unless forced. A missing one is NotFound, or success when forced.
 // With `force` also one that runs, or whose state cannot be read: then by the group that its configuration names.

@@ -14,7 +14,7 @@ struct PassedNumbers {
     if (wanted) next += count;
     return wanted ? first : -1;
   }
-  int time = -1, net = -1, start = -1, mapped = -1, listener = -1, preserved = -1;
+  int time = -1, net = -1, start = -1, outcome = -1, mapped = -1, listener = -1, preserved = -1;
 };
 
 struct Compiler {
@@ -64,7 +64,7 @@ struct Arrival {
 // What differs between a container's first process and one of exec.
 struct ProcessTail {
   bool reaper = false, setgroups_refused = false, report_ready = false;
-  int start_fd = -1;  // as hull-init numbers it; -1: no wait
+  int start_fd = -1, outcome_fd = -1;  // as hull-init numbers them; -1: no wait, nobody to tell
   int listener_fd = -1;
   std::string_view listener_state = {};
   int preserved_fd = -1, preserved_fds = 0;

@@ -126,6 +126,7 @@ int become_init(Launch& launch) {
   if (launch.time_ns) moves.emplace_back(launch.time_ns.get(), next++);
   if (launch.io.net_ns_fd >= 0) moves.emplace_back(launch.io.net_ns_fd, next++);
   if (launch.io.start_fd >= 0) moves.emplace_back(launch.io.start_fd, next++);
+  if (launch.io.outcome_fd >= 0) moves.emplace_back(launch.io.outcome_fd, next++);
   for (const Fd& mapped : launch.mapped) moves.emplace_back(mapped.get(), next++);
   if (launch.io.listener_fd >= 0) moves.emplace_back(launch.io.listener_fd, next++);
   for (int fd : launch.io.preserved) moves.emplace_back(fd, next++);
@@ -432,7 +433,7 @@ Error Launched::failure_of(const WireFailure& failure) {
     if (failure.errno_value == EISDIR) why += ": permission denied";  // what docker looks for to end with 126
     return Error(kind_of_errno(failure.errno_value), format("exec: \"{}\": {}", detail, why), failure.errno_value);
   }
-  if (kind == StepKind::RunHook) return Error(ErrorKind::System, format("{}: {}", detail, call));
+  if (kind == StepKind::RunHook) return Error(ErrorKind::System, escape_controls(detail));
   Error error = Error::from_errno(failure.errno_value, call, detail).with_context(step_name(kind));
   if (kind == StepKind::NewTimeNs && failure.errno_value == ERANGE) return std::move(error).with_remedy("its clocks may neither go before 0 nor too far ahead; choose a smaller offset");
   if (kind == StepKind::SetUser && failure.errno_value == EINVAL) return std::move(error).with_remedy("the user namespace maps no such id; choose one that it maps, or map more");

@@ -29,6 +29,7 @@ struct LaunchIo {
   int console_fd = -1;      // with plan.console: a socket that receives the pty's master (SCM_RIGHTS, one byte)
   int target_pidfd = -1;    // with plan.join_target
   int start_fd = -1;        // with PlanOptions::wait_start: a fifo, open for both ways so that its end never comes
+  int outcome_fd = -1;      // with PlanOptions::tell_outcome: takes the text of what fails after the start; closed by exec
   int net_ns_fd = -1;       // with PlanOptions::net_made_ahead
   int listener_fd = -1;     // with listener_state: a connected socket that receives the seccomp listener
   std::vector<int> preserved;  // descriptors that the program gets as 3 and up

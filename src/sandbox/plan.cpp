@@ -105,6 +105,7 @@ static PassedNumbers number_passed(const Compiler& c) {
   passed.time = passed.take(time != nullptr && !time->path.empty());
   passed.net = passed.take(c.options.net_made_ahead);
   passed.start = passed.take(c.options.wait_start);
+  passed.outcome = passed.take(c.options.tell_outcome);
   passed.mapped = passed.take(mapped > 0, mapped);
   passed.listener = passed.take(!c.options.listener_state.empty());
   passed.preserved = passed.take(c.options.preserved_fds > 0, c.options.preserved_fds);

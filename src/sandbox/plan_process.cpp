@@ -98,6 +98,7 @@ class ProcessSteps {
       if (entry.starts_with("PATH=")) path = entry.substr(5);
     Step& step = add(StepKind::WaitStart);
     step.numbers[0] = static_cast<uint64_t>(tail.start_fd);
+    step.numbers[1] = static_cast<uint64_t>(std::max(tail.outcome_fd, 0));
     step.texts = {process_.args[0], path};
     if (tail.start_hooks != nullptr) append_hooks(plan_, *tail.start_hooks, "startContainer", tail.start_hook_state);
   }
@@ -184,6 +185,7 @@ Result<> compile_process(Compiler& c) {
     for (const std::string* cpus : {&affinity->initial, &affinity->final_})
       if (!cpus->empty()) TRY(affinity_step(*cpus));
   ProcessTail tail{c.options.reaper, c.plan.deny_setgroups, c.options.report_ready, c.passed.start};
+  tail.outcome_fd = c.passed.outcome;
   tail.listener_fd = c.passed.listener;
   tail.listener_state = c.options.listener_state;
   tail.preserved_fd = c.passed.preserved;

@@ -144,30 +144,50 @@ def test_mounts_are_made_before_the_hooks_of_creation():
 def test_a_failure_of_each_kind():
     for kind in ("prestart", "createRuntime", "createContainer"):
         ran = scratch(f"ran-{kind}")
-        path = bundle(hooks(**{kind: [{"path": script("exit 3\n")}, {"path": script(f"touch {ran}\n")}]}))
+        path = bundle(hooks(**{kind: [{"path": script("echo some output; echo and an error >&2; exit 3\n")}, {"path": script(f"touch {ran}\n")}]}))
         code, text = quiet_oci("create", "-b", path, "failing")
         equal(code, 1, kind)
         contains(text, f"hooks.{kind}[0]")
-        contains(text, "exit status 3")
+        contains(text, "exit status 3: some output\\nand an error")
+        equal(text.count("\n"), 0, "one line")
         check(not os.path.exists(ran), "the second hook must not run")
         equal(oci("list", "-q").ok().out, "", "nothing is left")
 
 
 def test_start_container_failing_stops_the_container():
-    result = run_bundle(hooks(startContainer=[{"path": "/bin/sh", "args": ["sh", "-c", "exit 4"]}]), args=["/bin/echo", "ran"])
-    check(result.code != 0 and "ran" not in result.out, str(result))
-    contains(result.err, "hooks.startContainer[0]")
+    failing = {"path": "/bin/sh", "args": ["sh", "-c", "echo its reason; exit 4"]}
+    result = run_bundle(hooks(startContainer=[failing], poststart=[note("poststart")], poststop=[note("poststop")]), args=["/bin/echo", "ran"])
+    check(result.code == 1 and "ran" not in result.out, str(result))
+    contains(result.err, "hooks.startContainer[0]: /bin/sh: exit status 4: its reason")
+    equal(noted(), ["poststop"])
 
 
-def test_poststart_and_poststop_failing_are_warnings():
-    result = run_bundle(hooks(poststart=[{"path": script("exit 5\n")}], poststop=[{"path": script("exit 5\n")}]), args=["/bin/echo", "ran"])
-    result.ok().out_is("ran\n").err_contains("hooks.poststart[0]")
+def test_start_tells_of_a_start_container_hook_that_fails():
+    path = bundle(hooks(startContainer=[{"path": "/bin/false"}]))
+    name = os.path.basename(path)
+    equal(quiet_oci("create", "-b", path, name), (0, ""))
+    oci("start", name).fails(1, "hooks.startContainer[0]: /bin/false: exit status 1")
+    eventually(lambda: state(name)["status"] == "stopped")
+    oci("delete", name).ok()
 
 
-def test_hooks_after_a_failing_poststart_or_poststop_run():
+def test_a_poststart_hook_that_fails_ends_the_container():
+    """runtime-spec 1.3, and runc; crun goes on."""
+    path = bundle(hooks(poststart=[{"path": script("echo why; exit 5\n")}, note("poststart")], poststop=[note("poststop")]))
+    name = os.path.basename(path)
+    equal(quiet_oci("create", "-b", path, name), (0, ""))
+    oci("start", name).fails(1, "exit status 5: why").err_contains("hooks.poststart[0]")
+    eventually(lambda: state(name)["status"] == "stopped")
+    equal(noted(), [], "the second one")
+    oci("delete", name).ok()
+    equal(noted(), ["poststop"])
+    run_bundle(hooks(poststart=[{"path": script("exit 5\n")}]), args=["/bin/sleep", "60"]).fails(1, "hooks.poststart[0]")
+
+
+def test_hooks_after_a_failing_poststop_run():
     failing = {"path": script("exit 5\n")}
-    run_bundle(hooks(poststart=[failing, note("poststart")], poststop=[failing, note("poststop")]), args=["/bin/true"]).ok()
-    equal(noted(), ["poststart", "poststop"])
+    run_bundle(hooks(poststop=[failing, note("poststop")]), args=["/bin/true"]).ok().err_contains("hooks.poststop[0]")
+    equal(noted(), ["poststop"])
 
 
 def test_poststop_follows_a_failed_hook_of_creation():

@@ -106,6 +106,7 @@ int wait_start(const StepView& step) {
   send_trace();
   close(sandbox::kControlFd);
   g_state.control = -1;
+  g_state.outcome = static_cast<int>(step.number(1));
   char byte;
   ssize_t got;
   do got = read(fifo, &byte, 1);

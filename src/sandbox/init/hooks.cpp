@@ -59,10 +59,10 @@ static int state_file(const StepView& step) {
   return fd;
 }
 
-[[noreturn]] static void exec_hook(const StepView& step, int input) {
+[[noreturn]] static void exec_hook(const StepView& step, int input, int output) {
   auto count = static_cast<uint32_t>(step.number(1));
   auto** arguments = static_cast<char**>(calloc(step.count() + 2, sizeof(char*)));
-  if (arguments == nullptr || dup2(input, 0) < 0) leave(127);
+  if (arguments == nullptr || dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0) leave(127);
   char** environment = arguments + count + 1;
   for (uint32_t i = 3; i < step.count(); ++i)
     (i - 3 < count ? arguments[i - 3] : environment[i - 3 - count]) = const_cast<char*>(step.text(i));
@@ -91,21 +91,37 @@ static int wait_child(pid_t child, uint64_t seconds) {
   return -1;
 }
 
-int run_hook(const StepView& step) {
-  int input = state_file(step);
-  if (input < 0) return -1;
-  pid_t child = fork();
-  if (child < 0) return fail("fork", step.text(0));
-  if (child == 0) exec_hook(step, input);
-  close(input);
-  int status = wait_child(child, step.number(0));
-  if (status == 0) return 0;
-  char why[48], what[300];
-  if (status < 0) snprintf(why, sizeof why, "still running after %u s", static_cast<unsigned>(step.number(0)));
+static const char* why_of(int status, uint64_t seconds, char (&why)[48]) {
+  if (status < 0) snprintf(why, sizeof why, "still running after %u s", static_cast<unsigned>(seconds));
   else if (WIFSIGNALED(status)) snprintf(why, sizeof why, "ended by signal %d", WTERMSIG(status));
   else snprintf(why, sizeof why, "exit status %d", WEXITSTATUS(status));
-  snprintf(what, sizeof what, "%s: %s", step.text(0), step.text(1));
-  return fail_as(ECANCELED, why, what);
+  return why;
+}
+
+// The end of what it said.
+static void said(int output, char (&text)[200]) {
+  constexpr off_t kMost = sizeof text - 1;
+  off_t size = lseek(output, 0, SEEK_END), from = size > kMost ? size - kMost : 0;
+  ssize_t got = pread(output, text, sizeof text - 1, from);
+  while (got > 0 && (text[got - 1] == '\n' || text[got - 1] == ' ')) --got;
+  text[got > 0 ? got : 0] = '\0';
+}
+
+int run_hook(const StepView& step) {
+  int input = state_file(step), output = memfd_create("hull-hook", MFD_CLOEXEC);
+  if (input < 0) return -1;
+  if (output < 0) return fail("memfd_create", step.text(0));
+  pid_t child = fork();
+  if (child < 0) return fail("fork", step.text(0));
+  if (child == 0) exec_hook(step, input, output);
+  close(input);
+  int status = wait_child(child, step.number(0));
+  char why[48], words[200] = "", what[400];
+  if (status != 0) said(output, words);
+  close(output);
+  if (status == 0) return 0;
+  snprintf(what, sizeof what, "%s: %s: %s%s%s", step.text(0), step.text(1), why_of(status, step.number(0), why), *words != '\0' ? ": " : "", words);
+  return fail_as(ECANCELED, "", what);
 }
 
 }  // namespace hull::init

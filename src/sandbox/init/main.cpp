@@ -62,8 +62,12 @@ uint64_t now_ns() {
   copy_text(failure.detail, sizeof failure.detail, g_failure.detail);
   if (g_state.control >= 0) {
     send(g_state.control, &failure, sizeof failure, MSG_NOSIGNAL);
-  } else {  // hull is gone since `create`: the program's own stream is all there is
-    dprintf(2, "hull-init: %s: %s: %s\n", failure.call, failure.detail, strerror(failure.errno_value));
+  } else {  // hull is gone since `create`: there is the program's own stream, and `start` if it listens
+    char text[600];
+    const char* why = failure.errno_value == ECANCELED ? "" : strerror(failure.errno_value);
+    int size = snprintf(text, sizeof text, "%s%s%s%s%s", failure.call, *failure.call != '\0' ? ": " : "", failure.detail, *why != '\0' ? ": " : "", why);
+    dprintf(2, "hull-init: %s\n", text);
+    if (g_state.outcome > 0) (void)!write(g_state.outcome, text, static_cast<size_t>(size));
   }
   leave(1);
 }

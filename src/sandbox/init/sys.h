@@ -59,6 +59,7 @@ struct State {
   int root_source = -1;       // RootBind's tree; with old_mounts the directory itself
   int received_root = -1;     // the overlay that hull made for us, from WaitMaps
   int control = sandbox::kControlFd;  // -1 once hull has let go of us
+  int outcome = 0;            // from WaitStart: whom to tell then; 0: nobody
   int32_t* born_pid = nullptr;  // where Birth leaves what hull has to know
   int label = -1;             // from OpenLabel
   bool dumpable = false;      // main left us so, until the id maps are written
