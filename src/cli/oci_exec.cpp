@@ -103,7 +103,8 @@ Result<int> exec_to_end(const OciCall& call, const ExecArgs& args, const std::ve
   }
   pid_t child = TRY(runtime::exec(options));
   if (args.detach) return 0;
-  return foreground.wait(child);
+  auto code = foreground.wait(child);
+  return code ? std::move(code) : fail(runtime::with_cause(options.root, options.id, std::move(code).error()));
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "kernel/identity.h"
+#include "sandbox/launch.h"
 
 namespace hull::cli {
 
@@ -69,16 +70,18 @@ Result<> Foreground::carry(bool typed, bool shown) {
   return {};
 }
 
-static std::optional<int> reaped(pid_t child) {
+static Result<std::optional<int>> reaped(pid_t child) {
   int status = 0;
+  bool unborn = sandbox::killed_before_program(child);
   if (::waitpid(child, &status, WNOHANG) != child) return std::nullopt;
+  if (unborn) return fail(ErrorKind::System, "the process was killed before its program began");
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 Result<int> Foreground::wait(pid_t child) {
   if (pair_.first) TRY(take_master());
   Fd ended = TRY(kernel::open_pidfd(child));
-  std::optional<int> code = reaped(child);
+  std::optional<int> code = TRY(reaped(child));
   while (!code || master_) {
     pollfd polled[] = {{signals_.fd(), POLLIN, 0}, {master_ ? master_.get() : -1, POLLIN, 0}, {master_ && typing_ ? 0 : -1, POLLIN, 0},
                        {code ? -1 : ended.get(), POLLIN, 0}};
@@ -90,7 +93,7 @@ Result<int> Foreground::wait(pid_t child) {
       if (*signal_number == SIGWINCH) resize();
       else if (!code) ::kill(child, *signal_number);  // our own child, not reaped
     }
-    if (!code) code = reaped(child);
+    if (!code) code = TRY(reaped(child));
     if (master_) TRY(carry(polled[2].revents != 0, polled[1].revents != 0));
   }
   return *code;

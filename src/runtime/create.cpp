@@ -253,7 +253,7 @@ static Result<pid_t> make(Making& m, bool& hooks_began) {
   if (Result<> done = complete(m, launched); !done) {
     Error cause = launched.cause_of(std::move(done).error());
     (void)kernel::send_signal(launched.pidfd(), SIGKILL);
-    return fail(std::move(cause));
+    return fail(m.container.group ? with_oom_kills(std::move(cause), *m.container.group) : std::move(cause));
   }
   undo.commit();
   return launched.pid();

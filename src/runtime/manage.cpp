@@ -127,6 +127,13 @@ Result<std::vector<Standing>> list(const std::string& root) {
   return all;
 }
 
+Error with_cause(const std::string& root, const std::string& id, Error error) {
+  auto standing = stand(root, id);
+  if (!standing) return error;
+  auto group = group_of(*standing);
+  return group ? with_oom_kills(std::move(error), **group) : std::move(error);
+}
+
 Result<kernel::CgroupStats> stats(const std::string& root, const std::string& id) {
   Standing standing = TRY(stand(root, id));
   if (standing.status == "stopped") return fail(ErrorKind::Conflict, format("container with id {} is not running", id));

@@ -53,6 +53,9 @@ Result<sandbox::Launched> launch(Container& container, sandbox::LaunchIo io);
 // The group's other limits, while hull-init builds the mounts: before it is released there is nothing to limit but itself.
 Result<> limit(const Container& container);
 
+// What the kernel killed for want of memory says nothing itself: `error` with that cause, if the group has seen such kills.
+Error with_oom_kills(Error error, const kernel::Cgroup& group);
+
 // A further process.
 struct Entry {
   sandbox::ExecPlanOptions options;

@@ -51,5 +51,7 @@ struct ExecOptions {
   Warn warn;
 };
 Result<pid_t> exec(const ExecOptions& options);
+// For a process of the container that was killed: `error`, with the memory limit if that was it.
+Error with_cause(const std::string& root, const std::string& id, Error error);
 
 }  // namespace hull::runtime

@@ -453,8 +453,8 @@ Result<bool> Launched::take_message() {
   if (got == 0) return false;
   WireTrace mark;
   std::memcpy(&mark, message, sizeof mark);
-  if (mark.step == kReadyMark || mark.step == kNamespacesMark) {
-    (mark.step == kReadyMark ? ready_ : namespaces_made_) = true;
+  if (mark.step == kReadyMark || mark.step == kNamespacesMark || mark.step == kWaitingMark) {
+    (mark.step == kReadyMark ? ready_ : mark.step == kWaitingMark ? waits_ : namespaces_made_) = true;
     return true;
   }
   if (mark.step == kTraceMark) {
@@ -493,6 +493,7 @@ Result<> Launched::wait_ready() {
 Result<> Launched::go() {
   TRY(send_text(control_, format("G{}", pid_)));
   while (TRY(take_message())) {}
+  if (has_step(*plan_, StepKind::WaitStart) && !waits_) return fail(ErrorKind::System, "the container's process was killed before it could be started");
   control_.reset();
   return {};
 }
@@ -504,6 +505,12 @@ Error Launched::cause_of(Error error) {
     if (!*more) break;
   }
   return error;
+}
+
+bool killed_before_program(pid_t child) {
+  siginfo_t ended{};
+  bool killed = ::waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == child && ended.si_code == CLD_KILLED;
+  return killed && ended.si_status == SIGKILL && read_file(format("/proc/{}/comm", child)).value_or("") == "hull-init\n";
 }
 
 Result<uint64_t> differing_namespaces(pid_t target) {

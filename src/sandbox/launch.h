@@ -64,7 +64,8 @@ class Launched {
   // With host_hooks, after the first wait_ready: hull's hooks have run.
   Result<> hooks_done();
   // Lets the process exec, and waits until it has or a step failed. On failure the error says which step, on what,
-  // and errno_value() holds the errno (ENOENT and EACCES of the exec step decide between exit codes 127 and 126).
+  // and errno_value() holds the errno (ENOENT and EACCES of the exec step decide between exit codes 127 and 126). With
+  // wait_start, waits until it waits for its start.
   Result<> go();
   // As go() without waiting for the outcome: the process runs its steps and execs on its own.
   Result<> go_unwatched();
@@ -84,11 +85,14 @@ class Launched {
   pid_t pid_ = 0, parent_pid_ = 0;
   const LaunchPlan* plan_ = nullptr;  // outlives the launch
   std::vector<StepTime> trace_;
-  bool ready_ = false, namespaces_made_ = false, command_failed_ = false;
+  bool ready_ = false, namespaces_made_ = false, waits_ = false, command_failed_ = false;
 };
 
 // Errors: Denied or Invalid for a namespace that cannot be joined, Unsupported for a missing kernel facility.
 Result<Launched> launch(const LaunchPlan& plan, const LaunchIo& io);
+
+// Whether `child`, which has ended and is not reaped, was killed before it became its program.
+bool killed_before_program(pid_t child);
 
 // The CLONE_NEW* flags of the namespaces in which `target` is and we are not: what exec has to enter.
 Result<uint64_t> differing_namespaces(pid_t target);

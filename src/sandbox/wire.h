@@ -153,6 +153,6 @@ struct WireTrace {
   uint32_t step, nanoseconds;
 };
 constexpr uint32_t kReadyMark = 0xfffffffe;  // one WireTrace alone
-constexpr uint32_t kNamespacesMark = 0xfffffffd;  // likewise
+constexpr uint32_t kNamespacesMark = 0xfffffffd, kWaitingMark = 0xfffffffc;  // likewise
 
 }  // namespace hull::sandbox

@@ -104,6 +104,7 @@ int wait_start(const StepView& step) {
   if (look_for_program(step.text(0), step.text(1)) != 0) return -1;
   auto fifo = static_cast<int>(step.number(0));
   send_trace();
+  say(sandbox::kWaitingMark);
   close(sandbox::kControlFd);
   g_state.control = -1;
   g_state.outcome = static_cast<int>(step.number(1));

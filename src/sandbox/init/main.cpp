@@ -180,6 +180,7 @@ int main(int count, char**) {
   // where nobody else is, and WaitMaps follows.
   hull::init::g_state.dumpable = count >= 2;
   if (!hull::init::g_state.dumpable) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  prctl(PR_SET_NAME, "hull-init");  // KERNEL: of a memory file it is the descriptor's number or the file's own; execveat(2)
   hull::init::reset_signals();
   umask(0);
   for (int fd = hull::sandbox::kControlFd; fd <= hull::sandbox::kConsoleFd; ++fd)
