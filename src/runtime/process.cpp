@@ -48,12 +48,18 @@ Result<> compile(Container& container) {
   return {};
 }
 
-// KERNEL: v1 empties the list of devices before it is filled, and hull-init makes nodes meanwhile: so these come first.
-static Result<> rule_devices(const Container& container) {
+// KERNEL: v1 empties the list of devices before it is filled, and hull-init makes nodes meanwhile; and a group without
+// realtime of its own refuses a realtime scheduler (EPERM), CONFIG_RT_GROUP_SCHED: so these come first.
+static Result<> limit_first(const Container& container) {
   if (!container.group || !container.spec.linux_.resources) return {};
-  oci::Resources devices;
-  devices.devices = container.spec.linux_.resources->devices;
-  Result<> done = container.group->apply(devices);
+  const oci::Resources& all = *container.spec.linux_.resources;
+  oci::Resources first;
+  first.cpu.realtime_period = all.cpu.realtime_period;
+  first.cpu.realtime_runtime = all.cpu.realtime_runtime;
+  TRY_CONTEXT(container.group->apply(first), "linux.resources");
+  first = {};
+  first.devices = all.devices;
+  Result<> done = container.group->apply(first);
   // An ordinary user may load no filter, even into a group that is his, and needs none: he makes no nodes and opens only
   // what the host lets him. As runc does.
   bool ordinary = kernel::is_unprivileged() || kernel::host_facts().in_user_namespace;
@@ -68,7 +74,7 @@ Result<sandbox::Launched> launch(Container& container, sandbox::LaunchIo io) {
   if (!container.users_unit.empty() && (container.plan.new_namespaces & CLONE_NEWUSER) != 0)
     io.place = [&container](pid_t pid) { return kernel::attach_to_systemd_unit(container.users_unit, pid); };
   else if (container.group) io.cgroup_fd = container.group->entry().into;
-  TRY(rule_devices(container));
+  TRY(limit_first(container));
   return sandbox::launch(container.plan, io);
 }
 
@@ -76,6 +82,8 @@ Result<> limit(const Container& container) {
   if (!container.group || !container.spec.linux_.resources) return {};
   oci::Resources limits = *container.spec.linux_.resources;
   limits.devices.clear();
+  limits.cpu.realtime_period.reset();
+  limits.cpu.realtime_runtime.reset();
   return container.group->apply(limits);
 }
 

@@ -47,7 +47,7 @@ Result<> change_limits(kernel::Cgroup& group, const std::string& unit, const oci
 
 Result<> compile(Container& container);
 
-// The group's device rules, then the process. `io` is completed with the group and the net namespace.
+// The group's device rules and realtime, then the process. `io` is completed with the group and the net namespace.
 Result<sandbox::Launched> launch(Container& container, sandbox::LaunchIo io);
 
 // The group's other limits, while hull-init builds the mounts: before it is released there is nothing to limit but itself.

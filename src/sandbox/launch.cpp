@@ -436,6 +436,7 @@ Error Launched::failure_of(const WireFailure& failure) {
   if (kind == StepKind::RunHook) return Error(ErrorKind::System, escape_controls(detail));
   Error error = Error::from_errno(failure.errno_value, call, detail).with_context(step_name(kind));
   if (kind == StepKind::NewTimeNs && failure.errno_value == ERANGE) return std::move(error).with_remedy("its clocks may neither go before 0 nor too far ahead; choose a smaller offset");
+  if (kind == StepKind::Scheduler && failure.errno_value == EPERM) return std::move(error).with_remedy("a realtime policy needs CAP_SYS_NICE, and on cgroup v1 a group with cpu.realtimeRuntime");
   if (kind == StepKind::SetUser && failure.errno_value == EINVAL) return std::move(error).with_remedy("the user namespace maps no such id; choose one that it maps, or map more");
   if (kind == StepKind::MountBind && (failure.errno_value == ENOTDIR || (call == "move_mount" && failure.errno_value == EINVAL)))
     return std::move(error).with_remedy("a file goes on a file, a directory on a directory");

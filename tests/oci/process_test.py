@@ -16,6 +16,21 @@ def caps(**sets):
     return lambda c: c["process"].update(capabilities={name: list(value) for name, value in sets.items()})
 
 
+REALTIME = "/sys/fs/cgroup/cpu/cpu.rt_runtime_us"
+
+
+def has_realtime():
+    """A kernel with RT_GROUP_SCHED, on cgroup v1."""
+    return os.path.exists(REALTIME)
+
+
+def realtime():
+    """A group has no more than the one above it, which is the test's own."""
+    with open(REALTIME, "w") as file:
+        file.write("20000")
+    return {"linux": {"resources": {"cpu": {"realtimePeriod": 500000, "realtimeRuntime": 4000}}}}
+
+
 USERS = b"root:x:0:0::/super:/bin/sh\nbroken\nodd:x:1000x:0::/odd:\nuser:x:1000:1001:A User:/home/user:/bin/sh\nlast:x:7:7::/no/newline"
 
 
@@ -100,6 +115,14 @@ CASES = [
     Case("scheduler other with nice", "cut -d' ' -f19,41 /proc/self/stat", "11 0", process(scheduler={"policy": "SCHED_OTHER", "nice": 11}), unlike=BOTH),
     Case("scheduler reset on fork", "cut -d' ' -f41 /proc/1/stat; cut -d' ' -f41 /proc/self/stat", "3\n3",
          process(scheduler={"policy": "SCHED_BATCH", "flags": ["SCHED_FLAG_RESET_ON_FORK"]}), unlike=BOTH),
+    Case("scheduler deadline", "cut -d' ' -f41 /proc/1/stat", "6", alone=True,
+         prepare=lambda: process(scheduler={"policy": "SCHED_DEADLINE", "runtime": 1000000, "deadline": 10000000, "period": 10000000,
+                                            "flags": ["SCHED_FLAG_RESET_ON_FORK"]})),
+    *[Case(f"scheduler {policy}", "cut -d' ' -f40,41 /proc/1/stat", f"{priority} {number}", process(scheduler={"policy": policy, "priority": priority}),
+           prepare=realtime, alone=True, need=has_realtime) for policy, priority, number in (("SCHED_FIFO", 5, 1), ("SCHED_RR", 7, 2))],
+    Case("realtime limits", "cat /sys/fs/cgroup/cpu/cpu.rt_period_us /sys/fs/cgroup/cpu/cpu.rt_runtime_us", "500000\n4000", lambda c: c["mounts"].append(
+        {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["ro"]}), prepare=realtime, alone=True, need=has_realtime),
+    Case("io priority realtime", "ionice -p 1", "realtime: prio 2", process(ioPriority={"class": "IOPRIO_CLASS_RT", "priority": 2}), unlike=BOTH),
     Case("io priority", "ionice -p 1", "best-effort: prio 6", process(ioPriority={"class": "IOPRIO_CLASS_BE", "priority": 6}), unlike=BOTH),
     Case("io priority idle", "ionice -p 1", re.compile("^idle"), process(ioPriority={"class": "IOPRIO_CLASS_IDLE", "priority": 0}), unlike=BOTH),
     Case("personality of 32 bits", "uname -m", "i686", {"linux": {"personality": {"domain": "LINUX32"}}}, unlike={"runc"}),
