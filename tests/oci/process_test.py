@@ -27,7 +27,7 @@ def has_realtime():
 def realtime():
     """A group has no more than the one above it, which is the test's own."""
     with open(REALTIME, "w") as file:
-        file.write("20000")
+        file.write("100000")  # a group that is removed keeps its part for a while
     return {"linux": {"resources": {"cpu": {"realtimePeriod": 500000, "realtimeRuntime": 4000}}}}
 
 
