@@ -19,6 +19,7 @@ struct OciCall {
 // An error goes to standard error and to --log as runc writes it. Returns `code`.
 int oci_report(const OciGlobals& globals, const Error& error, int code = 1);
 void oci_warn(const OciGlobals& globals, const std::string& text);
+json::object oci_stats_json(const kernel::CgroupStats& stats);
 // begin() with the exit code of runc for a usage error.
 std::optional<int> oci_begin(const OciCall& call, const Syntax& syntax, void* target, std::vector<std::string_view>& operands);
 

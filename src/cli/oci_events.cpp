@@ -1,4 +1,7 @@
 // hull oci events: statistics once or at an interval, and out-of-memory kills as they are seen, as JSON lines.
+#include <algorithm>
+
+#include "base/duration.h"
 #include "base/text.h"
 #include "cli/oci.h"
 
@@ -10,33 +13,11 @@ struct Args {
   bool stats = false;
 };
 constexpr Option kOptions[] = {
-    {0, "interval", Takes::Required, "duration", "Between two lines of statistics, as 5s or 200ms", store<&Args::interval>},
+    {0, "interval", Takes::Required, "duration", "Between two lines of statistics, as 5s, 200ms or 1m30s", store<&Args::interval>},
     {0, "stats", Takes::Bool, nullptr, "The statistics once", store<&Args::stats>},
 };
 const Syntax kOciEventsSyntax{.name = "events", .synopsis = "[OPTIONS] ID", .summary = "Show statistics and events of a container",
                            .options = kOptions, .min_operands = 1, .max_operands = 1};
-
-void put(json::object& object, const char* key, const std::optional<uint64_t>& value) {
-  if (value) object[key] = *value;
-}
-
-json::object stats_json(const kernel::CgroupStats& stats) {
-  json::object usage{{"total", stats.cpu_usage_ns.value_or(0)}}, throttling, memory, pids, raw;
-  put(usage, "kernel", stats.cpu_system_ns);
-  put(usage, "user", stats.cpu_user_ns);
-  put(throttling, "throttledPeriods", stats.throttled_periods);
-  put(throttling, "throttledTime", stats.throttled_ns);
-  put(memory, "usage", stats.memory_usage);
-  put(memory, "max", stats.memory_peak);
-  put(memory, "limit", stats.memory_limit);
-  put(raw, "total_inactive_file", stats.memory_inactive_file);
-  put(raw, "oom_kill", stats.oom_kills);
-  put(pids, "current", stats.pids_current);
-  put(pids, "limit", stats.pids_limit);
-  return json::object{{"cpu", json::object{{"usage", usage}, {"throttling", throttling}}},
-                      {"memory", json::object{{"usage", memory}, {"raw", raw}}},
-                      {"pids", pids}};
-}
 
 void print_event(const char* type, const std::string& id, std::optional<json::object> data) {
   json::object event{{"type", type}, {"id", id}};
@@ -45,12 +26,11 @@ void print_event(const char* type, const std::string& id, std::optional<json::ob
 }
 
 Result<int64_t> milliseconds(std::string_view text) {
-  auto number = [&](std::string_view unit) { return parse_uint(text.substr(0, text.size() - unit.size()), 1, 86400000); };
-  if (text.ends_with("ms"))
-    if (auto value = number("ms")) return static_cast<int64_t>(*value);
-  if (text.ends_with("s") && !text.ends_with("ms"))
-    if (auto value = number("s")) return static_cast<int64_t>(*value) * 1000;
-  return fail(ErrorKind::Invalid, format("--interval: \"{}\" is no duration as 5s or 200ms", escape_controls(text)));
+  constexpr int64_t kNano = 1000000;
+  auto duration = parse_duration(text);
+  if (!duration) return fail(ErrorKind::Invalid, format("--interval: \"{}\" is no duration, as 5s, 200ms or 1m30s", escape_controls(text)));
+  if (*duration <= 0) return fail(ErrorKind::Invalid, "--interval: must be above 0");
+  return std::max<int64_t>(*duration / kNano, 1);
 }
 
 // Ends with the container. Kills for want of memory are looked for more often than statistics are shown.
@@ -58,13 +38,13 @@ Result<> follow(const OciGlobals& globals, const std::string& id, int64_t interv
   constexpr int64_t kLookMs = 200;
   runtime::Standing standing = TRY(runtime::stand(globals.root, id));
   if (standing.status == "stopped") return fail(ErrorKind::Conflict, format("container with id {} is not running", id));
-  uint64_t kills = 0;
+  uint64_t kills = TRY(runtime::stats(globals.root, id)).oom_kills.value_or(0);
   for (int64_t waited = interval_ms;;) {
     auto stats = runtime::stats(globals.root, id);
     if (!stats) return {};
     for (; kills < stats->oom_kills.value_or(0); ++kills) print_event("oom", id, std::nullopt);
     if (waited >= interval_ms) {
-      print_event("stats", id, stats_json(*stats));
+      print_event("stats", id, oci_stats_json(*stats));
       waited = 0;
     }
     int64_t pause = std::min(kLookMs, interval_ms - waited);
@@ -75,7 +55,7 @@ Result<> follow(const OciGlobals& globals, const std::string& id, int64_t interv
 
 Result<> show(const OciGlobals& globals, const Args& args, const std::string& id) {
   if (!args.stats) return follow(globals, id, TRY(milliseconds(args.interval)));
-  print_event("stats", id, stats_json(TRY(runtime::stats(globals.root, id))));
+  print_event("stats", id, oci_stats_json(TRY(runtime::stats(globals.root, id))));
   return {};
 }
 

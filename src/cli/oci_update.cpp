@@ -17,11 +17,11 @@ struct Args {
 };
 constexpr Option kOptions[] = {
     {'r', "resources", Takes::Required, "file", "The runtime-spec's resources as JSON; - reads standard input", store<&Args::resources>},
-    {0, "memory", Takes::Required, "bytes", "Memory limit", store<&Args::memory>},
-    {0, "memory-reservation", Takes::Required, "bytes", "Soft memory limit", store<&Args::reservation>},
-    {0, "memory-swap", Takes::Required, "bytes", "Memory and swap together; -1: no limit", store<&Args::swap>},
-    {0, "kernel-memory", Takes::Required, "bytes", "Accepted: no kernel has it any more", store<&Args::kernel>},
-    {0, "kernel-memory-tcp", Takes::Required, "bytes", "Memory for TCP buffers", store<&Args::kernel_tcp>},
+    {0, "memory", Takes::Required, "size", "Memory limit, as 64m; -1: none", store<&Args::memory>},
+    {0, "memory-reservation", Takes::Required, "size", "Soft memory limit", store<&Args::reservation>},
+    {0, "memory-swap", Takes::Required, "size", "Memory and swap together; -1: no limit", store<&Args::swap>},
+    {0, "kernel-memory", Takes::Required, "size", "Accepted: no kernel has it any more", store<&Args::kernel>},
+    {0, "kernel-memory-tcp", Takes::Required, "size", "Memory for TCP buffers", store<&Args::kernel_tcp>},
     {0, "cpu-period", Takes::Required, "us", "CFS period", store<&Args::period>},
     {0, "cpu-quota", Takes::Required, "us", "CFS quota; -1: none", store<&Args::quota>},
     {0, "cpu-burst", Takes::Required, "us", "CFS burst", store<&Args::burst>},
@@ -51,13 +51,22 @@ Result<> set_number(std::optional<T>& out, const std::string& text, const char* 
   return {};
 }
 
+// "64m" as well as bytes; -1: no limit.
+Result<> set_bytes(std::optional<int64_t>& out, const std::string& text, const char* option) {
+  if (text.empty()) return {};
+  auto bytes = text == "-1" ? std::optional<uint64_t>(UINT64_MAX) : parse_bytes(text);
+  if (!bytes) return fail(ErrorKind::Invalid, format("--{}: \"{}\" is no size, as 64m or -1", option, escape_controls(text)));
+  out = static_cast<int64_t>(*bytes);
+  return {};
+}
+
 Result<> take_options(oci::Resources& r, const Args& a) {
   if (!a.l3_cache.empty() || !a.mem_bandwidth.empty())
     return fail(ErrorKind::Unsupported, "--l3-cache-schema, --mem-bw-schema: hull has no Intel RDT");
-  TRY(set_number(r.memory.limit, a.memory, "memory"));
-  TRY(set_number(r.memory.reservation, a.reservation, "memory-reservation"));
-  TRY(set_number(r.memory.swap, a.swap, "memory-swap"));
-  TRY(set_number(r.memory.kernel_tcp, a.kernel_tcp, "kernel-memory-tcp"));
+  TRY(set_bytes(r.memory.limit, a.memory, "memory"));
+  TRY(set_bytes(r.memory.reservation, a.reservation, "memory-reservation"));
+  TRY(set_bytes(r.memory.swap, a.swap, "memory-swap"));
+  TRY(set_bytes(r.memory.kernel_tcp, a.kernel_tcp, "kernel-memory-tcp"));
   TRY(set_number(r.cpu.period, a.period, "cpu-period"));
   TRY(set_number(r.cpu.quota, a.quota, "cpu-quota"));
   TRY(set_number(r.cpu.burst, a.burst, "cpu-burst"));

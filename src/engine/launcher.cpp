@@ -129,12 +129,6 @@ bool makes_net_here(const ContainerConfig& config, const StartNamespaces& namesp
   return wants_early_net(config) && namespaces.paths[static_cast<size_t>(NsKind::Net)].empty();
 }
 
-// A kept group counts on over its runs.
-uint64_t oom_kills_of(kernel::Cgroup& group) {
-  auto stats = group.stats();
-  return stats ? stats->oom_kills.value_or(0) : 0;
-}
-
 // What shares is pinned before the process is let go: its sharers, and the target that will take it back, see the pin or
 // none. What is the container's alone is opened only, and pinned once it runs.
 Result<std::vector<ns::NamedFd>> keep_shared(const Layout& layout, const Record& record, StartNamespaces& namespaces,
@@ -226,7 +220,7 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
     TRY(runtime::claim_group(container, container.spec.linux_.cgroups_path, old, undo));
   }
   if (container.group && kept_group && record.config.ns(NsKind::Pid).mode == NsMode::Private) TRY(check_empty(*container.group));
-  uint64_t oom_kills = container.group && kept_group ? oom_kills_of(*container.group) : 0;
+  uint64_t oom_kills = container.group && kept_group ? container.group->oom_kills().value_or(0) : 0;  // it counts on over its runs
   if (makes_net_here(record.config, namespaces)) container.early_net = io.early_net;
   TRY(runtime::compile(container));
 

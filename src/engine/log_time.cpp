@@ -1,5 +1,6 @@
 #include "engine/log_time.h"
 
+#include "base/duration.h"
 #include "base/text.h"
 
 namespace hull::engine {
@@ -54,26 +55,6 @@ std::optional<timespec> parse_unix(std::string_view text) {
   return timespec{static_cast<time_t>(*seconds), *fraction};
 }
 
-// Go's duration as far as people write it: h, m, s, ms with decimals.
-std::optional<int64_t> parse_duration_ns(std::string_view text) {
-  int64_t total = 0;
-  if (text.empty()) return std::nullopt;
-  while (!text.empty()) {
-    size_t digits = text.find_first_not_of("0123456789");
-    if (digits == std::string_view::npos) return std::nullopt;
-    auto whole = digits == 0 ? std::nullopt : parse_uint(text.substr(0, digits), 0, 1000000000);
-    if (!whole) return std::nullopt;
-    text.remove_prefix(digits);
-    auto fraction = take_fraction(text);
-    int64_t unit = text.starts_with("ms") ? kNano / 1000 : text.starts_with("h") ? 3600 * kNano
-                   : text.starts_with("m") ? 60 * kNano  : text.starts_with("s") ? kNano : 0;
-    if (!fraction || unit == 0) return std::nullopt;
-    text.remove_prefix(text.starts_with("ms") ? 2 : 1);
-    total += static_cast<int64_t>(*whole) * unit + *fraction / 1000 * unit / (kNano / 1000);
-  }
-  return total;
-}
-
 }  // namespace
 
 std::optional<timespec> parse_rfc3339(std::string_view text) {
@@ -107,7 +88,7 @@ std::optional<timespec> parse_rfc3339(std::string_view text) {
 Result<timespec> parse_log_time(std::string_view text, timespec now) {
   if (auto time = parse_unix(text)) return *time;
   if (auto time = parse_rfc3339(text)) return *time;
-  if (auto duration = parse_duration_ns(text)) {
+  if (auto duration = parse_duration(text)) {
     int64_t total = now.tv_sec * kNano + now.tv_nsec - *duration;
     return timespec{static_cast<time_t>(total / kNano), static_cast<long>(total % kNano)};
   }

@@ -28,7 +28,7 @@ TEST(LogTime, TakesUnixTimesAndDurations) {
 }
 
 TEST(LogTime, RefusesTheRest) {
-  for (const char* bad : {"", "yesterday", "2026-13-01", "2026-11-23T25:00:00Z", "10x", "1h-", "-5m", "2026-11-23T16:09:07.Z"})
+  for (const char* bad : {"", "yesterday", "2026-13-01", "2026-11-23T25:00:00Z", "10x", "1h-", "2026-11-23T16:09:07.Z"})
     EXPECT_FALSE(parse_log_time(bad, {0, 0})) << bad;
 }
 

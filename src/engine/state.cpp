@@ -95,8 +95,7 @@ Result<> end_cgroup(const Record& record, std::optional<uint64_t> oom_kills_befo
   bool own_pids = record.config.ns(kernel::NsKind::Pid).mode == NsMode::Private;
   if (oom_kills_before || !own_pids) {
     auto group = cgroups->find(path);
-    if (group && oom_kills_before)
-      if (auto stats = (*group)->stats()) *oom_killed = stats->oom_kills.value_or(0) > *oom_kills_before;
+    if (group && oom_kills_before) *oom_killed = (*group)->oom_kills().value_or(0) > *oom_kills_before;
     if (group && !own_pids) TRY((*group)->kill());
   }
   if (then == Group::Stays) return {};

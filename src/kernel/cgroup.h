@@ -17,6 +17,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "kernel/cgroup_stats.h"
 #include "oci/spec.h"
 
 namespace hull::kernel {
@@ -67,14 +68,6 @@ struct CgroupEntry {
   std::vector<std::string> files;  // v1: "<group>/tasks" of each hierarchy
 };
 
-struct CgroupStats {  // absent: this host cannot tell
-  std::optional<uint64_t> memory_usage, memory_limit, memory_inactive_file;  // bytes; no limit: absent
-  std::optional<uint64_t> memory_peak, oom_kills;
-  std::optional<uint64_t> cpu_usage_ns, cpu_user_ns, cpu_system_ns, throttled_periods, throttled_ns;
-  std::optional<uint64_t> pids_current, pids_limit;
-  std::optional<uint64_t> io_read_bytes, io_write_bytes;
-};
-
 // An existing group, held by a directory descriptor in each hierarchy.
 class Cgroup {
  public:
@@ -96,7 +89,13 @@ class Cgroup {
   virtual Result<> freeze(int timeout_ms = 10000) = 0;
   virtual Result<> thaw() = 0;
   virtual Result<bool> frozen() const = 0;
-  virtual Result<CgroupStats> stats() const = 0;
+  virtual CgroupStats stats() const = 0;
+  // Parts of these, each of one file. Absent: this host cannot tell.
+  virtual Counter oom_kills() const = 0;
+  virtual Counter memory_usage() const = 0;
+  virtual Counter memory_limit() const = 0;
+  // cpu.quota and cpu.period as they are.
+  virtual oci::Cpu bandwidth() const = 0;
 
  protected:
   explicit Cgroup(std::string path) : path_(std::move(path)) {}

@@ -164,14 +164,31 @@ TEST_P(CgroupsOnThisHost, LimitsAreSetReadBackAndRaised) {
   resources.memory.limit = resources.memory.swap = 64 << 20;
   Result<> applied = cgroup->apply(resources);
   ASSERT_TRUE(applied) << applied.error().text();
-  Result<CgroupStats> stats = cgroup->stats();
-  EXPECT_EQ(stats->pids_limit, 7u);
-  EXPECT_EQ(stats->pids_current, 0u);
-  EXPECT_EQ(stats->memory_limit, 64u << 20);
+  CgroupStats stats = cgroup->stats();
+  EXPECT_EQ(stats.pids_limit, 7u);
+  EXPECT_EQ(stats.pids_current, 0u);
+  EXPECT_EQ(stats.memory.limit, 64u << 20);
   resources.memory.limit = resources.memory.swap = 128 << 20;  // above the old swap limit
   applied = cgroup->apply(resources);
   EXPECT_TRUE(applied) << applied.error().text();
-  EXPECT_EQ(cgroup->stats()->memory_limit, 128u << 20);
+  EXPECT_EQ(cgroup->memory_limit(), 128u << 20);
+}
+
+TEST_P(CgroupsOnThisHost, ValuesThatBoundEachOtherAreSetInTheOrderThatWorks) {
+  std::unique_ptr<Cgroup> cgroup = create("bounds");
+  if (!has("cpu")) GTEST_SKIP() << "no cpu controller in this tree";
+  oci::Resources resources;
+  auto set = [&](int64_t quota, uint64_t period, uint64_t burst) {
+    resources.cpu.quota = quota, resources.cpu.period = period, resources.cpu.burst = burst;
+    Result<> applied = cgroup->apply(resources);
+    EXPECT_TRUE(applied) << applied.error().text();
+    oci::Cpu now = cgroup->bandwidth();
+    EXPECT_EQ(now.quota, quota);
+    EXPECT_EQ(now.period, period);
+  };
+  set(50000, 100000, 50000);
+  set(5000, 10000, 5000);   // below the old burst
+  set(90000, 100000, 90000);
 }
 
 TEST_P(CgroupsOnThisHost, ARefusedValueNamesFileValueAndRemedy) {

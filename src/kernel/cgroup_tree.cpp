@@ -155,6 +155,23 @@ Result<> apply_write(const CgroupTree& tree, const std::string& group, const Cgr
                   .with_remedy(remedy_for(write, error)));
 }
 
+Result<> apply_writes(const std::vector<CgroupWrite>& writes, const std::function<Result<>(const CgroupWrite&)>& apply) {
+  std::vector<const CgroupWrite*> left, refused;
+  for (const CgroupWrite& write : writes) left.push_back(&write);
+  for (;; left = std::move(refused), refused.clear()) {
+    Result<> first;
+    for (const CgroupWrite* write : left) {
+      Result<> done = apply(*write);
+      if (!done && done.error().errno_value() != EINVAL) return done;
+      if (done) continue;
+      if (refused.empty()) first = std::move(done);
+      refused.push_back(write);
+    }
+    if (refused.size() == left.size()) return refused.empty() ? Result<>() : std::move(first);
+    if (refused.empty()) return {};
+  }
+}
+
 static void collect_processes(const CgroupTree& tree, const std::string& group, std::vector<pid_t>& pids) {
   Result<std::string> text = read_group_file(tree, group, "cgroup.procs");
   if (!text) return;  // removed meanwhile, or a threaded group whose processes its parent lists

@@ -42,6 +42,10 @@ Result<> write_group_file(const CgroupTree& tree, const std::string& group, cons
 // One write with its alternative file; the error names file, value, group and remedy.
 Result<> apply_write(const CgroupTree& tree, const std::string& group, const CgroupWrite& write);
 
+// KERNEL: some files bound each other (memory and memory with swap, quota and burst, quota and period and the parent's) and
+// refuse (EINVAL) what the other's old value forbids: such a write is tried again after the rest.
+Result<> apply_writes(const std::vector<CgroupWrite>& writes, const std::function<Result<>(const CgroupWrite&)>& apply);
+
 // Processes of the group and of those under it; a group that vanishes meanwhile has none.
 Result<std::vector<pid_t>> group_processes(const CgroupTree& tree, const std::string& group);
 // SIGKILL by pidfd to the processes that list() names, if it still names them once the pidfds are open (so that a

@@ -44,7 +44,11 @@ class CgroupV1 final : public Cgroup {
   Result<> freeze(int timeout_ms) override;
   Result<> thaw() override;
   Result<bool> frozen() const override;
-  Result<CgroupStats> stats() const override;
+  CgroupStats stats() const override;
+  Counter oom_kills() const override;
+  Counter memory_usage() const override { return counter("memory", "memory.usage_in_bytes"); }
+  Counter memory_limit() const override { return counter("memory", "memory.limit_in_bytes"); }
+  oci::Cpu bandwidth() const override;
 
  private:
   bool in_v2() const { return static_cast<bool>(v2_directory_); }
@@ -52,8 +56,7 @@ class CgroupV1 final : public Cgroup {
   Result<> apply_in_v2(const oci::Resources& resources, std::string_view controller);
   Result<> apply_devices(const std::vector<oci::DeviceRule>& rules);
   Result<> set_freezer(const char* state);
-  void add_cpu_stats(CgroupStats& stats) const;
-  void add_io_stats(CgroupStats& stats) const;
+  Counter counter(const char* controller, const char* file) const;
 
   std::shared_ptr<const Hierarchies> trees_;
   std::string group_;
@@ -67,36 +70,16 @@ const CgroupTree& member_tree(const Hierarchies& trees) {
   return trees.v1.front();
 }
 
-bool is_memory_limit(const CgroupWrite& write) {
-  return write.file == "memory.limit_in_bytes" || write.file == "memory.memsw.limit_in_bytes";
-}
-
-// KERNEL: memory.limit_in_bytes may never exceed memory.memsw.limit_in_bytes (EINVAL); cgroup-v1/memory.rst. Raising
-// both therefore needs the other order than lowering both.
-Result<> apply_pair(const CgroupTree& tree, const std::string& group, const CgroupWrite& limit, const CgroupWrite& swap) {
-  Result<> first = apply_write(tree, group, limit);
-  if (first) return apply_write(tree, group, swap);
-  if (first.error().errno_value() != EINVAL) return first;
-  TRY(apply_write(tree, group, swap));
-  return apply_write(tree, group, limit);
-}
-
 Result<> CgroupV1::apply(const oci::Resources& resources) {
   std::vector<CgroupWrite> writes = TRY(cgroup_v1_writes(resources));
   std::string_view in_v2;  // the controller whose v2 values were written last
-  for (size_t i = 0; i < writes.size(); ++i) {
-    const CgroupWrite& write = writes[i];
-    const CgroupTree* tree = trees_->with(write.controller);
-    if (tree == nullptr) {
-      if (in_v2 != write.controller) TRY(apply_in_v2(resources, write.controller));
-      in_v2 = write.controller;
-    } else if (is_memory_limit(write) && i + 1 < writes.size() && is_memory_limit(writes[i + 1])) {
-      TRY(apply_pair(*tree, group_, write, writes[i + 1]));
-      ++i;
-    } else {
-      TRY(apply_write(*tree, group_, write));
-    }
-  }
+  auto apply = [&](const CgroupWrite& write) -> Result<> {
+    if (const CgroupTree* tree = trees_->with(write.controller)) return apply_write(*tree, group_, write);
+    if (in_v2 != write.controller) TRY(apply_in_v2(resources, write.controller));
+    in_v2 = write.controller;
+    return {};
+  };
+  TRY(apply_writes(writes, apply));
   return apply_devices(resources.devices);
 }
 
@@ -198,52 +181,29 @@ Result<bool> CgroupV1::frozen() const {
   return trim(TRY(read_group_file(*tree, group_, "freezer.state"))) == "FROZEN";
 }
 
-void CgroupV1::add_cpu_stats(CgroupStats& stats) const {
-  if (const CgroupTree* tree = trees_->with("cpuacct")) {
-    stats.cpu_usage_ns = read_counter(*tree, group_, "cpuacct.usage");
-    stats.cpu_user_ns = read_counter(*tree, group_, "cpuacct.usage_user");
-    stats.cpu_system_ns = read_counter(*tree, group_, "cpuacct.usage_sys");
-  }
-  if (const CgroupTree* tree = trees_->with("cpu")) {
-    auto pairs = read_pairs(*tree, group_, "cpu.stat");
-    stats.throttled_periods = pair_value(pairs, "nr_throttled");
-    stats.throttled_ns = pair_value(pairs, "throttled_time");
-  }
-}
-
-// "8:0 Read 4096" over all devices.
-void CgroupV1::add_io_stats(CgroupStats& stats) const {
-  const CgroupTree* tree = trees_->with("blkio");
-  if (tree == nullptr) return;
-  Result<std::string> text = read_group_file(*tree, group_, "blkio.throttle.io_service_bytes_recursive");
-  if (!text) return;
-  uint64_t read = 0, written = 0;
-  for (std::string_view line : split_lines(*text)) {
-    std::vector<std::string_view> words = split_words(line);
-    if (words.size() != 3) continue;
-    if (words[1] == "Read") read += parse_uint(words[2]).value_or(0);
-    if (words[1] == "Write") written += parse_uint(words[2]).value_or(0);
-  }
-  stats.io_read_bytes = read;
-  stats.io_write_bytes = written;
-}
-
-Result<CgroupStats> CgroupV1::stats() const {
-  CgroupStats stats;
-  if (const CgroupTree* tree = trees_->with("memory")) {
-    stats.memory_usage = read_counter(*tree, group_, "memory.usage_in_bytes");
-    stats.memory_limit = read_counter(*tree, group_, "memory.limit_in_bytes");
-    stats.memory_peak = read_counter(*tree, group_, "memory.max_usage_in_bytes");
-    stats.memory_inactive_file = pair_value(read_pairs(*tree, group_, "memory.stat"), "total_inactive_file");
-    stats.oom_kills = pair_value(read_pairs(*tree, group_, "memory.oom_control"), "oom_kill");
-  }
-  add_cpu_stats(stats);
-  if (const CgroupTree* tree = trees_->with("pids")) {
-    stats.pids_current = read_counter(*tree, group_, "pids.current");
-    stats.pids_limit = read_counter(*tree, group_, "pids.max");
-  }
-  add_io_stats(stats);
+CgroupStats CgroupV1::stats() const {
+  CgroupStats stats = read_v1_stats([this](std::string_view controller) { return trees_->with(controller); }, group_);
+  if (in_v2() && trees_->with("hugetlb") == nullptr) add_v2_hugepages(stats, *trees_->v2, group_);
   return stats;
+}
+
+Counter CgroupV1::counter(const char* controller, const char* file) const {
+  const CgroupTree* tree = trees_->with(controller);
+  return tree != nullptr ? read_counter(*tree, group_, file) : std::nullopt;
+}
+
+Counter CgroupV1::oom_kills() const {
+  const CgroupTree* tree = trees_->with("memory");
+  return tree != nullptr ? pair_value(read_pairs(*tree, group_, "memory.oom_control"), "oom_kill") : std::nullopt;
+}
+
+oci::Cpu CgroupV1::bandwidth() const {
+  oci::Cpu cpu;
+  const CgroupTree* tree = trees_->with("cpu");
+  if (tree == nullptr) return cpu;
+  cpu.quota = parse_int(trim(read_group_file(*tree, group_, "cpu.cfs_quota_us").value_or("")));
+  cpu.period = read_counter(*tree, group_, "cpu.cfs_period_us");
+  return cpu;
 }
 
 // KERNEL: a new cpuset has no CPUs and no memory nodes, and refuses every process (ENOSPC), until it is given some;

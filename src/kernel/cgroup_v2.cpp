@@ -104,7 +104,8 @@ class CgroupV2 final : public Cgroup {
   CgroupMode mode() const override { return CgroupMode::V2; }
 
   Result<> apply(const oci::Resources& resources) override {
-    for (const CgroupWrite& write : TRY(cgroup_v2_writes(resources))) TRY(apply_write(*tree_, group_, write));
+    std::vector<CgroupWrite> writes = TRY(cgroup_v2_writes(resources));
+    TRY(apply_writes(writes, [this](const CgroupWrite& write) { return apply_write(*tree_, group_, write); }));
     return v2_apply_devices(*tree_, group_, resources.devices);
   }
 
@@ -130,7 +131,11 @@ class CgroupV2 final : public Cgroup {
   Result<> freeze(int timeout_ms) override { return v2_freeze(*tree_, group_, true, timeout_ms); }
   Result<> thaw() override { return v2_freeze(*tree_, group_, false, 0); }
   Result<bool> frozen() const override { return v2_event(*tree_, group_, "frozen"); }
-  Result<CgroupStats> stats() const override;
+  CgroupStats stats() const override { return read_v2_stats(*tree_, group_); }
+  Counter oom_kills() const override;
+  Counter memory_usage() const override { return read_counter(*tree_, group_, "memory.current"); }
+  Counter memory_limit() const override { return read_counter(*tree_, group_, "memory.max"); }
+  oci::Cpu bandwidth() const override;
 
  private:
   Result<> kill_one_by_one(int64_t deadline) {
@@ -148,40 +153,16 @@ class CgroupV2 final : public Cgroup {
   Fd directory_;
 };
 
-// "8:0 rbytes=1 wbytes=2 …": the sum of one key over all devices.
-std::optional<uint64_t> io_sum(std::string_view text, std::string_view key) {
-  uint64_t sum = 0;
-  for (std::string_view line : split_lines(text))
-    for (std::string_view word : split_words(line))
-      if (word.starts_with(key) && word.size() > key.size() && word[key.size()] == '=')
-        sum += parse_uint(word.substr(key.size() + 1)).value_or(0);
-  return sum;
-}
+Counter CgroupV2::oom_kills() const { return pair_value(read_pairs(*tree_, group_, "memory.events"), "oom_kill"); }
 
-Result<CgroupStats> CgroupV2::stats() const {
-  CgroupStats stats;
-  stats.memory_usage = read_counter(*tree_, group_, "memory.current");
-  stats.memory_limit = read_counter(*tree_, group_, "memory.max");
-  stats.memory_peak = read_counter(*tree_, group_, "memory.peak");
-  stats.memory_inactive_file = pair_value(read_pairs(*tree_, group_, "memory.stat"), "inactive_file");
-  stats.oom_kills = pair_value(read_pairs(*tree_, group_, "memory.events"), "oom_kill");
-  auto cpu = read_pairs(*tree_, group_, "cpu.stat");
-  auto nanoseconds = [&](std::string_view key) {
-    std::optional<uint64_t> microseconds = pair_value(cpu, key);
-    return microseconds ? std::optional<uint64_t>(*microseconds * 1000) : std::nullopt;
-  };
-  stats.cpu_usage_ns = nanoseconds("usage_usec");
-  stats.cpu_user_ns = nanoseconds("user_usec");
-  stats.cpu_system_ns = nanoseconds("system_usec");
-  stats.throttled_periods = pair_value(cpu, "nr_throttled");
-  stats.throttled_ns = nanoseconds("throttled_usec");
-  stats.pids_current = read_counter(*tree_, group_, "pids.current");
-  stats.pids_limit = read_counter(*tree_, group_, "pids.max");
-  if (Result<std::string> io = read_group_file(*tree_, group_, "io.stat")) {
-    stats.io_read_bytes = io_sum(*io, "rbytes");
-    stats.io_write_bytes = io_sum(*io, "wbytes");
-  }
-  return stats;
+oci::Cpu CgroupV2::bandwidth() const {
+  oci::Cpu cpu;
+  std::string text = read_group_file(*tree_, group_, "cpu.max").value_or("");
+  std::vector<std::string_view> words = split_words(trim(text));
+  if (words.size() != 2) return cpu;
+  cpu.quota = parse_int(words[0]).value_or(-1);  // "max"
+  cpu.period = parse_uint(words[1]);
+  return cpu;
 }
 
 class CgroupsV2 final : public Cgroups {

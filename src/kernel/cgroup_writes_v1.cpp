@@ -20,6 +20,8 @@ Result<> add_memory(Writes& writes, const oci::Memory& memory) {
                                            *memory.swap, *memory.limit));
   add(writes, "memory", "memory.limit_in_bytes", memory.limit);
   add(writes, "memory", "memory.memsw.limit_in_bytes", memory.swap);
+  // No limit for memory is one for neither, as with runc; where swap is not counted there is but the one.
+  if (memory.limit == -1 && !memory.swap) writes.push_back({"memory", "memory.memsw.limit_in_bytes", "-1", "memory.limit_in_bytes", "-1"});
   add(writes, "memory", "memory.soft_limit_in_bytes", memory.reservation);
   add(writes, "memory", "memory.kmem.tcp.limit_in_bytes", memory.kernel_tcp);
   add(writes, "memory", "memory.swappiness", memory.swappiness);

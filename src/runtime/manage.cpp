@@ -95,7 +95,7 @@ Result<> pause(const std::string& root, const std::string& id, bool freeze) {
 // runtime-spec: with checkBeforeUpdate a limit below the present use is refused instead of met by killing.
 static Result<> check_use(const kernel::Cgroup& group, const oci::Memory& memory) {
   if (!memory.check_before_update.value_or(false) || memory.limit.value_or(-1) <= 0) return {};
-  uint64_t used = TRY(group.stats()).memory_usage.value_or(0);
+  uint64_t used = group.memory_usage().value_or(0);
   if (used > static_cast<uint64_t>(*memory.limit))
     return fail(ErrorKind::Conflict, format("memory.limit: {} bytes are in use, more than {}", used, *memory.limit));
   return {};
@@ -107,6 +107,11 @@ Result<> update(const std::string& root, const std::string& id, oci::Resources r
   if (standing.status == "stopped") return fail(ErrorKind::Conflict, "container not running");
   auto group = TRY(group_of(standing));
   TRY(check_use(*group, resources.memory));
+  if (resources.cpu.quota.has_value() != resources.cpu.period.has_value()) {  // v2 and systemd take them together
+    oci::Cpu present = group->bandwidth();
+    if (!resources.cpu.quota) resources.cpu.quota = present.quota;
+    if (!resources.cpu.period) resources.cpu.period = present.period;
+  }
   return change_limits(*group, standing.state.unit, resources);
 }
 

@@ -88,9 +88,8 @@ Result<> limit(const Container& container) {
 }
 
 Error with_oom_kills(Error error, const kernel::Cgroup& group) {
-  auto stats = group.stats();
-  if (!stats || stats->oom_kills.value_or(0) == 0) return error;
-  return std::move(error).with_remedy(format("the kernel killed it for want of memory: the limit is {} bytes; raise memory.limit", stats->memory_limit.value_or(0)));
+  if (group.oom_kills().value_or(0) == 0) return error;
+  return std::move(error).with_remedy(format("the kernel killed it for want of memory: the limit is {} bytes; raise memory.limit", group.memory_limit().value_or(0)));
 }
 
 // A group below the container's own is what its processes made of it: of plain components, so never one beside it.

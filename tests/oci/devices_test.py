@@ -111,7 +111,20 @@ def test_update_changes_limits_by_options_and_by_file():
         equal(seen, {"memory.limit_in_bytes": str(96 << 20), "cpu.shares": "100", "pids.max": "33", "cpu.cfs_quota_us": "30000", "cpuset.cpus": "0"})
         oci("update", "-r", "-", name, input='{"memory":{"limit":33554432},"pids":{"limit":-1}}').ok()
         equal((group_file(name, "memory.limit_in_bytes"), group_file(name, "pids.max")), ("33554432", "max"))
+        oci("update", "--memory", "1.5g", "--memory-reservation", "48M", name).ok()
+        equal((group_file(name, "memory.limit_in_bytes"), group_file(name, "memory.soft_limit_in_bytes")), (str(3 << 29), str(48 << 20)))
+        oci("update", "--memory", "64m", "--memory-swap", "64m", name).ok()
+        oci("update", "--memory", "-1", name).ok()
+        equal(int(group_file(name, "memory.limit_in_bytes")) > 1 << 60, True)
+        oci("update", "--cpu-burst", "20000", name).ok()
+        oci("update", "--cpu-quota", "10000", "--cpu-burst", "5000", name).ok()
+        equal((group_file(name, "cpu.cfs_quota_us"), group_file(name, "cpu.cfs_period_us"), group_file(name, "cpu.cfs_burst_us")), ("10000", "60000", "5000"))
+        oci("update", "--cpu-period", "80000", name).ok()
+        equal((group_file(name, "cpu.cfs_quota_us"), group_file(name, "cpu.cfs_period_us")), ("10000", "80000"))
+        oci("update", "--cpu-quota", "-1", "--cpu-idle", "1", name).ok()
+        equal((group_file(name, "cpu.cfs_quota_us"), group_file(name, "cpu.idle")), ("-1", "1"))
         oci("update", "--memory", "x", name).fails(1, "--memory")
+        oci("update", "--cpu-share", "-1", name).fails(1, "--cpu-share")
         oci("update", "-r", "-", name, input='{"memory":{"limit":4096,"checkBeforeUpdate":true}}').fails(1, "in use")
         oci("update", "--l3-cache-schema", "x", name).fails(1, "Intel RDT")
         oci("update", "-r", "-", name, input='{"memory":{"limt":1}}').ok()
@@ -126,16 +139,6 @@ def test_a_value_that_the_kernel_refuses_is_an_error_that_names_it():
         equal(code, 1, text)
         contains(text, words)
         equal(oci("list", "-q").ok().out, "")
-
-
-def test_stats_and_events():
-    import json
-    with container() as name:
-        event = json.loads(oci("events", "--stats", name).ok().out)
-        equal((event["type"], event["id"]), ("stats", name))
-        equal(event["data"]["pids"]["current"], 1)
-        contains(str(event["data"]["cpu"]["usage"]), "total")
-    oci("events", "--stats", "nobody").fails(1, "does not exist")
 
 
 def test_update_of_a_stopped_container_is_refused():

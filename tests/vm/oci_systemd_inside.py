@@ -95,7 +95,7 @@ def life():
           (0, "Operation not permitted"))
     judge("update", (oci("update", "--memory", "50331648", "--memory-swap", "50331648", "--pids-limit", "9", "--cpu-quota", "30000", "y"), read(group, "memory.max"),
                      read(group, "pids.max"), read(group, "cpu.max"), shown(unit, "MemoryMax", "TasksMax", "CPUQuotaPerSecUSec")),
-          ((0, ""), "50331648", "9", "30000 50000", {"MemoryMax": "50331648", "TasksMax": "9", "CPUQuotaPerSecUSec": "300ms"}))
+          ((0, ""), "50331648", "9", "30000 50000", {"MemoryMax": "50331648", "TasksMax": "9", "CPUQuotaPerSecUSec": "600ms"}))
     oci("pause", "y")
     judge("paused", (state("y"), read(group, "cgroup.freeze")), ("paused", "1"))
     oci("resume", "y")

@@ -1,0 +1,13 @@
+// Durations as Go's programs, and so docker and runc, take them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace hull {
+
+// "5s", "1h30m", "1.5s", "200ms", "-3us", "0": nanoseconds. Nothing for what is none, or beyond 64 bits.
+std::optional<int64_t> parse_duration(std::string_view text);
+
+}  // namespace hull
