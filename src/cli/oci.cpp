@@ -6,20 +6,26 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace hull::cli {
 namespace {
 
-struct Globals : OciGlobals { bool version = false; };
+struct Globals : OciGlobals {
+  std::string cgroup_manager;  // crun's name for systemd_cgroup and no_cgroup
+  bool version = false;
+};
 constexpr Option kOptions[] = {
     {0, "root", Takes::Required, "directory", "Where the state of containers is kept", store<&Globals::root>},
     {0, "log", Takes::Required, "file", "Write errors to this file, too", store<&Globals::log>},
     {0, "log-format", Takes::Required, "format", "text or json", store<&Globals::log_format>},
     {0, "debug", Takes::Bool, nullptr, "Accepted", store<&Globals::debug>},
     {0, "systemd-cgroup", Takes::Bool, nullptr, "Make cgroups through systemd", store<&Globals::systemd_cgroup>},
+    {0, "cgroup-manager", Takes::Required, "manager", "cgroupfs, systemd or disabled", store<&Globals::cgroup_manager>},
     {0, "rootless", Takes::Required, "mode", "Accepted: true, false or auto", store<&Globals::rootless>},
     {'v', "version", Takes::Bool, nullptr, "Print the version", store<&Globals::version>},
+    {'V', nullptr, Takes::Bool, nullptr, nullptr, store<&Globals::version>},
 };
 
 struct OciCommand {
@@ -55,6 +61,19 @@ void append_log(const OciGlobals& globals, const char* level, const std::string&
 
 }  // namespace
 
+static Result<> check_globals(Globals& globals) {
+  auto check = [](const char* option, const std::string& value, std::initializer_list<std::string_view> known) -> Result<> {
+    if (std::find(known.begin(), known.end(), value) != known.end()) return {};
+    return fail(ErrorKind::Invalid, format("--{}: unknown \"{}\"", option, escape_controls(value)));
+  };
+  TRY(check("log-format", globals.log_format, {"text", "json"}));
+  TRY(check("cgroup-manager", globals.cgroup_manager, {"", "cgroupfs", "systemd", "disabled"}));
+  if (auto boolean = parse_bool(globals.rootless); !boolean) TRY(check("rootless", globals.rootless, {"", "auto"}));
+  globals.systemd_cgroup |= globals.cgroup_manager == "systemd";
+  globals.no_cgroup = globals.cgroup_manager == "disabled";
+  return {};
+}
+
 const Syntax kOciSyntax{.name = "oci", .synopsis = "[OPTIONS] COMMAND [ARG...]", .summary = "Run OCI bundles, with runc's command line",
                         .options = kOptions, .operands = Operands::EndOptions,
                         .epilogue = "Commands: create delete events exec features kill list pause ps resume run spec start state update"};
@@ -82,11 +101,11 @@ int run_oci(const Invocation& call) {
   std::vector<std::string_view> words;
   if (auto code = begin(call, kOciSyntax, &globals, words)) return *code == 0 ? 0 : 1;
   if (globals.version) {
-    print(format("{} version {}\nspec: 1.2.0\n", call.program == "crun" || call.program == "runc" ? call.program : "hull-oci", HULL_VERSION));
+    bool other = call.program == "crun" || call.program == "runc";
+    print(format("{} version {}\nspec: {}\n", other ? call.program : "hull-oci", HULL_VERSION, oci::kSpecVersion));
     return 0;
   }
-  if (globals.log_format != "text" && globals.log_format != "json")
-    return oci_report(globals, Error(ErrorKind::Invalid, format("--log-format: unknown \"{}\"", escape_controls(globals.log_format))));
+  if (auto done = check_globals(globals); !done) return oci_report(globals, done.error());
   if (words.empty()) {
     print(help_text(kOciSyntax, call.program));
     return 0;

@@ -8,7 +8,7 @@ namespace hull::cli {
 
 struct OciGlobals {
   std::string root, log, log_format = "text", rootless;
-  bool debug = false, systemd_cgroup = false;
+  bool debug = false, systemd_cgroup = false, no_cgroup = false;
 };
 
 struct OciCall {

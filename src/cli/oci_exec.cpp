@@ -9,7 +9,7 @@ namespace hull::cli {
 namespace {
 
 struct ExecArgs {
-  std::string process, cwd, user, pid_file, console_socket, apparmor, label;
+  std::string process, cwd, user, pid_file, pidfd_socket, console_socket, apparmor, label;
   std::vector<std::string> env, caps, gids, cgroups;
   uint32_t preserve_fds = 0;
   bool detach = false, tty = false, no_new_privs = false, ignore_paused = false, no_subreaper = false;
@@ -25,6 +25,7 @@ constexpr Option kExecOptions[] = {
     {0, "process-label", Takes::Required, "label", "SELinux label", store<&ExecArgs::label>},
     {0, "cgroup", Takes::Required, "[controller,...:]path", "Place it in this existing group below the container's own", store<&ExecArgs::cgroups>},
     {0, "pid-file", Takes::Required, "file", "Write the process id to this file", store<&ExecArgs::pid_file>},
+    {0, "pidfd-socket", Takes::Required, "socket", "Receives a descriptor of the process", store<&ExecArgs::pidfd_socket>},
     {0, "console-socket", Takes::Required, "socket", "Receives the terminal's master", store<&ExecArgs::console_socket>},
     {0, "preserve-fds", Takes::Required, "count", "Pass this many descriptors on, from 3", store<&ExecArgs::preserve_fds>},
     {'d', "detach", Takes::Bool, nullptr, "Do not wait for the end", store<&ExecArgs::detach>},
@@ -88,6 +89,7 @@ Result<int> exec_to_end(const OciCall& call, const ExecArgs& args, const std::ve
   options.root = call.globals.root;
   options.id = words[0];
   options.pid_file = args.pid_file;
+  options.pidfd_socket = args.pidfd_socket;
   options.console_socket = args.console_socket;
   options.preserve_fds = args.preserve_fds;
   options.ignore_paused = args.ignore_paused;

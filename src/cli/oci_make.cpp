@@ -1,5 +1,6 @@
 // hull oci create and run.
 #include <cstdlib>
+#include <span>
 
 #include "base/text.h"
 #include "cli/oci.h"
@@ -10,23 +11,28 @@ namespace hull::cli {
 namespace {
 
 struct MakeArgs {
-  std::string bundle = ".", pid_file, console_socket;
+  std::string bundle = ".", config, pid_file, console_socket, pidfd_socket;
   uint32_t preserve_fds = 0;
   bool no_pivot = false, no_new_keyring = false, detach = false, keep = false, no_subreaper = false;
 };
-constexpr Option kMakeOptions[] = {
+// The first two are run's alone.
+constexpr Option kRunOptions[] = {
+    {'d', "detach", Takes::Bool, nullptr, "Do not wait for the end", store<&MakeArgs::detach>},
+    {0, "keep", Takes::Bool, nullptr, "Do not delete it after its end", store<&MakeArgs::keep>},
     {'b', "bundle", Takes::Required, "directory", "The bundle; the current directory if not given", store<&MakeArgs::bundle>},
+    {'f', "config", Takes::Required, "file", "The configuration, if it is not the bundle's config.json", store<&MakeArgs::config>},
     {0, "pid-file", Takes::Required, "file", "Write the process id to this file", store<&MakeArgs::pid_file>},
+    {0, "pidfd-socket", Takes::Required, "socket", "Receives a descriptor of the process", store<&MakeArgs::pidfd_socket>},
     {0, "console-socket", Takes::Required, "socket", "Receives the terminal's master", store<&MakeArgs::console_socket>},
     {0, "preserve-fds", Takes::Required, "count", "Pass this many descriptors on, from 3", store<&MakeArgs::preserve_fds>},
     {0, "no-pivot", Takes::Bool, nullptr, "Move the root instead of pivoting, for a host on an initramfs", store<&MakeArgs::no_pivot>},
     {0, "no-new-keyring", Takes::Bool, nullptr, "Keep the caller's session keyring", store<&MakeArgs::no_new_keyring>},
     {0, "no-subreaper", Takes::Bool, nullptr, "Accepted: hull never is one", store<&MakeArgs::no_subreaper>},
-    {'d', "detach", Takes::Bool, nullptr, "run: do not wait for the end", store<&MakeArgs::detach>},
-    {0, "keep", Takes::Bool, nullptr, "run: do not delete after the end", store<&MakeArgs::keep>},
 };
-const Syntax kOciMakeSyntax{.name = "create", .synopsis = "[OPTIONS] ID", .summary = "Make a container from a bundle", .options = kMakeOptions,
-                         .min_operands = 1, .max_operands = 1};
+const Syntax kOciCreateSyntax{.name = "create", .synopsis = "[OPTIONS] ID", .summary = "Make a container from a bundle, to be started later",
+                              .options = std::span(kRunOptions).subspan(2), .min_operands = 1, .max_operands = 1};
+const Syntax kOciRunSyntax{.name = "run", .synopsis = "[OPTIONS] ID", .summary = "Make a container from a bundle, run it to its end, and delete it",
+                           .options = kRunOptions, .min_operands = 1, .max_operands = 1};
 
 // sd_listen_fds(3): sockets that systemd passed to us go on to the container's process.
 Result<> pass_listen_fds(runtime::CreateOptions& options) {
@@ -43,12 +49,15 @@ Result<runtime::CreateOptions> options_of(const OciCall& call, const MakeArgs& a
   options.root = call.globals.root;
   options.id = id;
   options.bundle = args.bundle;
+  options.config = args.config.empty() ? args.bundle + "/config.json" : args.config;
   options.pid_file = args.pid_file;
+  options.pidfd_socket = args.pidfd_socket;
   options.console_socket = args.console_socket;
   options.preserve_fds = args.preserve_fds;
   options.no_new_keyring = args.no_new_keyring;
   options.no_pivot = args.no_pivot;
   options.systemd_cgroup = call.globals.systemd_cgroup;
+  options.no_cgroup = call.globals.no_cgroup;
   options.warn = [&call](const std::string& text) { oci_warn(call.globals, text); };
   TRY(pass_listen_fds(options));
   TRY(runtime::check_preserved(options.preserve_fds));
@@ -59,7 +68,7 @@ Result<int> run_to_end(const OciCall& call, const MakeArgs& args, std::string_vi
   runtime::CreateOptions options = TRY(options_of(call, args, id));
   Foreground foreground;
   if (!args.detach) {
-    bool terminal = args.console_socket.empty() && TRY(runtime::wants_terminal(args.bundle));
+    bool terminal = args.console_socket.empty() && TRY(runtime::wants_terminal(options.config));
     TRY(foreground.open(terminal));
     options.console_fd = foreground.console_fd();
   }
@@ -80,7 +89,7 @@ Result<int> run_to_end(const OciCall& call, const MakeArgs& args, std::string_vi
 int oci_create(const OciCall& call) {
   MakeArgs args;
   std::vector<std::string_view> words;
-  if (auto code = oci_begin(call, kOciMakeSyntax, &args, words)) return *code;
+  if (auto code = oci_begin(call, kOciCreateSyntax, &args, words)) return *code;
   auto options = options_of(call, args, words[0]);
   if (!options) return oci_report(call.globals, options.error());
   auto made = runtime::create(*options);
@@ -90,7 +99,7 @@ int oci_create(const OciCall& call) {
 int oci_run(const OciCall& call) {
   MakeArgs args;
   std::vector<std::string_view> words;
-  if (auto code = oci_begin(call, kOciMakeSyntax, &args, words)) return *code;
+  if (auto code = oci_begin(call, kOciRunSyntax, &args, words)) return *code;
   auto ended = run_to_end(call, args, words[0]);
   return ended ? *ended : oci_report(call.globals, ended.error());
 }

@@ -1,5 +1,8 @@
-// hull oci start, state, kill, delete, list, ps, pause and resume.
+// hull oci start, state, kill, delete, list, pause and resume.
+#include <regex.h>
+
 #include <algorithm>
+#include <memory>
 
 #include "base/text.h"
 #include "cli/oci.h"
@@ -10,19 +13,28 @@ namespace {
 
 struct Args {
   std::string format = "table";
-  bool force = false, all = false, quiet = false;
+  bool force = false, all = false, quiet = false, regex = false;
 };
 constexpr Option kForce{'f', "force", Takes::Bool, nullptr, "End it if it runs; a missing one is no error", store<&Args::force>};
 constexpr Option kAll{'a', "all", Takes::Bool, nullptr, "To every process of the container", store<&Args::all>};
+constexpr Option kRegex{'r', "regex", Takes::Bool, nullptr, "ID is a regular expression: every container that it fits", store<&Args::regex>};
 constexpr Option kFormat{'f', "format", Takes::Required, "format", "table or json", store<&Args::format>};
 constexpr Option kQuiet{'q', "quiet", Takes::Bool, nullptr, "Ids only", store<&Args::quiet>};
+constexpr Option kDeleteOptions[] = {kForce, kRegex}, kKillOptions[] = {kAll, kRegex}, kListOptions[] = {kFormat, kQuiet};
 
-constexpr Option kDeleteOptions[] = {kForce}, kKillOptions[] = {kAll}, kListOptions[] = {kFormat, kQuiet}, kPsOptions[] = {kFormat};
-
-const Syntax kIdSyntax{.name = "state", .synopsis = "ID", .summary = "Act on one container", .min_operands = 1, .max_operands = 1};
-Syntax with(const char* name, std::span<const Option> options, uint16_t least, uint16_t most) {
-  return {.name = name, .synopsis = "[OPTIONS] [ID...]", .summary = "Act on a container", .options = options, .min_operands = least, .max_operands = most};
+constexpr Syntax of_one(const char* name, const char* summary) {
+  return {.name = name, .synopsis = "ID", .summary = summary, .min_operands = 1, .max_operands = 1};
 }
+const Syntax kOciStartSyntax = of_one("start", "Run the program of a container that was created"),
+             kOciStateSyntax = of_one("state", "Show the state of a container, as JSON"),
+             kOciPauseSyntax = of_one("pause", "Freeze every process of a container"),
+             kOciResumeSyntax = of_one("resume", "Let a paused container go on");
+const Syntax kOciKillSyntax{.name = "kill", .synopsis = "[OPTIONS] ID [SIGNAL]", .summary = "Send a signal, by default TERM, to a container",
+                            .options = kKillOptions, .min_operands = 1, .max_operands = 2};
+const Syntax kOciDeleteSyntax{.name = "delete", .synopsis = "[OPTIONS] ID", .summary = "Remove a container that has ended, and all that it held",
+                              .options = kDeleteOptions, .min_operands = 1, .max_operands = 1};
+const Syntax kOciListSyntax{.name = "list", .synopsis = "[OPTIONS]", .summary = "List the containers below --root", .options = kListOptions,
+                            .max_operands = 0};
 
 // Parses, then acts on the first operand.
 template <typename Act>
@@ -35,6 +47,19 @@ int act(const OciCall& call, const Syntax& syntax, Act action) {
 }
 
 using Words = std::vector<std::string_view>;
+
+// The container called `name`, or with --regex all whose ids it fits (POSIX extended, as crun takes it).
+Result<std::vector<std::string>> ids_of(const std::string& root, const std::string& name, bool is_regex) {
+  if (!is_regex) return std::vector<std::string>{name};
+  regex_t pattern;
+  if (::regcomp(&pattern, name.c_str(), REG_EXTENDED | REG_NOSUB) != 0)
+    return fail(ErrorKind::Invalid, format("--regex: \"{}\" is no regular expression", escape_controls(name)));
+  std::unique_ptr<regex_t, void (*)(regex_t*)> owner(&pattern, ::regfree);
+  std::vector<std::string> ids;
+  for (const auto& one : TRY(runtime::list(root)))
+    if (::regexec(&pattern, one.state.id.c_str(), 0, nullptr, 0) == 0) ids.push_back(one.state.id);
+  return ids;
+}
 
 // As Go's tabwriter lays it out for runc: columns as wide as their content, 12 at least.
 std::string list_table(const std::vector<runtime::Standing>& all) {
@@ -55,11 +80,11 @@ std::string list_table(const std::vector<runtime::Standing>& all) {
 }  // namespace
 
 int oci_start(const OciCall& call) {
-  return act(call, kIdSyntax, [&](const Args&, const Words&, const std::string& id) { return runtime::start(call.globals.root, id); });
+  return act(call, kOciStartSyntax, [&](const Args&, const Words&, const std::string& id) { return runtime::start(call.globals.root, id); });
 }
 
 int oci_state(const OciCall& call) {
-  return act(call, kIdSyntax, [&](const Args&, const Words&, const std::string& id) -> Result<> {
+  return act(call, kOciStateSyntax, [&](const Args&, const Words&, const std::string& id) -> Result<> {
     auto standing = TRY(runtime::stand(call.globals.root, id));
     print(json::to_pretty_text(runtime::state_json(standing, false), 2) + "\n");
     return {};
@@ -67,20 +92,23 @@ int oci_state(const OciCall& call) {
 }
 
 int oci_kill(const OciCall& call) {
-  return act(call, with("kill", kKillOptions, 1, 2), [&](const Args& args, const Words& words, const std::string& id) -> Result<> {
+  return act(call, kOciKillSyntax, [&](const Args& args, const Words& words, const std::string& id) -> Result<> {
     int number = TRY(engine::parse_signal(words.size() > 1 ? words[1] : "TERM"));
-    return runtime::kill(call.globals.root, id, number, args.all);
+    for (const std::string& one : TRY(ids_of(call.globals.root, id, args.regex))) TRY(runtime::kill(call.globals.root, one, number, args.all));
+    return {};
   });
 }
 
 int oci_delete(const OciCall& call) {
-  return act(call, with("delete", kDeleteOptions, 1, 1), [&](const Args& args, const Words&, const std::string& id) {
-    return runtime::remove(call.globals.root, id, args.force, [&](const std::string& text) { oci_warn(call.globals, text); });
+  return act(call, kOciDeleteSyntax, [&](const Args& args, const Words&, const std::string& id) -> Result<> {
+    auto warn = [&](const std::string& text) { oci_warn(call.globals, text); };
+    for (const std::string& one : TRY(ids_of(call.globals.root, id, args.regex))) TRY(runtime::remove(call.globals.root, one, args.force, warn));
+    return {};
   });
 }
 
 int oci_list(const OciCall& call) {
-  return act(call, with("list", kListOptions, 0, 0), [&](const Args& args, const Words&, const std::string&) -> Result<> {
+  return act(call, kOciListSyntax, [&](const Args& args, const Words&, const std::string&) -> Result<> {
     auto all = TRY(runtime::list(call.globals.root));
     if (args.quiet) {
       for (const auto& one : all) print(one.state.id + "\n");
@@ -97,28 +125,12 @@ int oci_list(const OciCall& call) {
   });
 }
 
-int oci_ps(const OciCall& call) {
-  return act(call, with("ps", kPsOptions, 1, 1), [&](const Args& args, const Words&, const std::string& id) -> Result<> {
-    auto pids = TRY(runtime::processes(call.globals.root, id));
-    json::array out;
-    for (pid_t pid : pids) out.emplace_back(pid);
-    if (args.format == "json") print(json::to_text(out) + "\n");
-    else if (args.format == "table") {
-      print("PID\n");
-      for (pid_t pid : pids) print(format("{}\n", pid));
-    } else {
-      return fail(ErrorKind::Invalid, format("--format: unknown \"{}\"; give table or json", escape_controls(args.format)));
-    }
-    return {};
-  });
-}
-
 int oci_pause(const OciCall& call) {
-  return act(call, kIdSyntax, [&](const Args&, const Words&, const std::string& id) { return runtime::pause(call.globals.root, id, true); });
+  return act(call, kOciPauseSyntax, [&](const Args&, const Words&, const std::string& id) { return runtime::pause(call.globals.root, id, true); });
 }
 
 int oci_resume(const OciCall& call) {
-  return act(call, kIdSyntax, [&](const Args&, const Words&, const std::string& id) { return runtime::pause(call.globals.root, id, false); });
+  return act(call, kOciResumeSyntax, [&](const Args&, const Words&, const std::string& id) { return runtime::pause(call.globals.root, id, false); });
 }
 
 }  // namespace hull::cli

@@ -2,11 +2,14 @@
 
 #include <linux/audit.h>
 #include <linux/seccomp.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <functional>
 #include <optional>
 
 #include "base/text.h"
@@ -230,6 +233,27 @@ static std::string_view mnemonic(uint16_t code) {
     case BPF_JMP | BPF_K | BPF_JSET: return "jset";
     default: return "?";
   }
+}
+
+template <size_t N>
+static std::vector<std::string> names_of(const NamedValue (&table)[N], const std::function<bool(const NamedValue&)>& wanted) {
+  std::vector<std::string> names;
+  for (const NamedValue& entry : table)
+    if (wanted(entry)) names.emplace_back(entry.name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+SeccompNames seccomp_names() {
+  auto all = [](const NamedValue&) { return true; };
+  auto has_action = [](const NamedValue& action) { return ::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action.value) == 0; };
+  // KERNEL: a flag that it knows is looked at before the filter's address, which is none; seccomp(2).
+  auto has_flag = [](const NamedValue& flag) {
+    unsigned long flags = flag.value;
+    if (flag.value == SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, nullptr) != 0 && errno == EFAULT;
+  };
+  return {names_of(kOperators, all), names_of(kFlags, all), names_of(kActions, has_action), names_of(kFlags, has_flag)};
 }
 
 std::string seccomp_to_text(const std::vector<sock_filter>& program) {

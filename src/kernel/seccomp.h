@@ -37,6 +37,12 @@ struct SeccompFilter {
 // program would be too long. Known architectures that an x86-64 kernel never reports are ignored.
 Result<SeccompFilter> compile_seccomp(const oci::Seccomp& profile);
 
+// What profiles may name, and of that what this kernel has; asked of it.
+struct SeccompNames {
+  std::vector<std::string> operators, flags, available_actions, available_flags;
+};
+SeccompNames seccomp_names();
+
 // The filter as text, one instruction a line ("0007 jge 0x1b 3 0"), for --dry-run.
 std::string seccomp_to_text(const std::vector<sock_filter>& program);
 

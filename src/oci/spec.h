@@ -1,4 +1,4 @@
-// The OCI runtime-spec configuration for Linux as plain data (runtime-spec 1.2). Parsing, validating and writing
+// The OCI runtime-spec configuration for Linux as plain data (runtime-spec 1.3). Parsing, validating and writing
 // stand in parse.cpp, validate.cpp and write.cpp; nothing here makes a system call. Fields are in the spec's order
 // and carry its names in snake_case; an absent optional is "not given", never a default.
 #pragma once
@@ -11,6 +11,8 @@
 #include <vector>
 
 namespace hull::oci {
+
+constexpr const char* kSpecVersion = "1.3.0";
 
 struct User {
   uint32_t uid = 0, gid = 0;
@@ -209,7 +211,7 @@ struct Linux {
 };
 
 struct Spec {
-  std::string oci_version = "1.2.0";
+  std::string oci_version = kSpecVersion;
   std::string hostname, domainname;
   Process process;
   Root root;

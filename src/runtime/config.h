@@ -8,8 +8,8 @@
 
 namespace hull::runtime {
 
-// process.terminal of the bundle's config.json.
-Result<bool> wants_terminal(const std::string& bundle);
+// process.terminal of a configuration.
+Result<bool> wants_terminal(const std::string& config_file);
 // Whether the descriptors of --preserve-fds are open; before we open any of our own.
 Result<> check_preserved(uint32_t count);
 

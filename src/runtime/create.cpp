@@ -84,9 +84,17 @@ void settle_limits(Making& m) {
   drop_zeros(resources);
 }
 
+// Beside the devices', which are in every configuration.
+bool asks_limits(const Making& m) {
+  auto limits = kernel::cgroup_v1_writes(m.spec().linux_.resources.value_or(oci::Resources{}));
+  return !limits || !limits->empty();
+}
+
 // A group that systemd makes is in the state once it is ours: its name may be another's, and an empty scope ends by itself.
 Result<> name_group(Making& m) {
   const std::string& path = m.spec().linux_.cgroups_path;
+  if (m.options.no_cgroup)
+    return asks_limits(m) ? fail(ErrorKind::Invalid, "config.json: linux.resources: cgroups are disabled by --cgroup-manager; remove the limits") : Result<>();
   if (m.options.systemd_cgroup) {
     m.unit = TRY_CONTEXT(kernel::parse_systemd_path(path, m.options.id, kernel::systemd_is_the_users()), "config.json");
     return {};
@@ -101,7 +109,7 @@ Result<> read_bundle(Making& m) {
   TRY(kernel::open_pidfd(::getpid()));  // whether there are pidfds decides how the process is noted
   if (path_exists(m.home.directory)) return fail(ErrorKind::Exists, format("container with id exists: \"{}\"", m.options.id));
   m.state.bundle = TRY_CONTEXT(absolute(m.options.bundle), "--bundle");
-  m.text = TRY(read_file(m.state.bundle + "/config.json"));
+  m.text = TRY(read_file(m.options.config));
   m.spec() = TRY(parse_config(m.text));
   m.container.early_net = &m.early_net.emplace(begin_net(m.spec()));
   settle_limits(m);
@@ -112,7 +120,7 @@ Result<> read_bundle(Making& m) {
   TRY(make_absolute(m));
   TRY(check_console(m.spec().process, m.options.console_socket, m.options.console_fd));
   for (const std::string& entry : m.options.extra_environment) m.spec().process.env.push_back(entry);
-  m.state.oci_version = kOciVersion;
+  m.state.oci_version = oci::kSpecVersion;
   m.state.id = m.options.id;
   m.state.rootfs = m.spec().root.path;
   m.state.created = now_rfc3339();
@@ -139,9 +147,8 @@ Result<> claim_directory(Making& m, Undo& undo) {
 
 // An ordinary user whom nobody gave a part of the hierarchies has no group, and so no limits.
 bool goes_without_group(const Making& m, const Error& error) {
-  auto limits = kernel::cgroup_v1_writes(m.spec().linux_.resources.value_or(oci::Resources{}));
   bool refused = error.errno_value() == EACCES || error.errno_value() == EPERM || error.errno_value() == EROFS;
-  return refused && limits && limits->empty() && (kernel::is_unprivileged() || kernel::host_facts().in_user_namespace);
+  return refused && !asks_limits(m) && (kernel::is_unprivileged() || kernel::host_facts().in_user_namespace);
 }
 
 Result<> claim_systemd_unit(Making& m, Undo& undo) {
@@ -153,6 +160,7 @@ Result<> claim_systemd_unit(Making& m, Undo& undo) {
 
 Result<> claim_cgroup(Making& m, Undo& undo) {
   if (m.unit) return claim_systemd_unit(m, undo);
+  if (m.options.no_cgroup) return {};
   auto claimed = claim_group(m.container, m.state.cgroup, OldGroup::Take, undo);
   if (claimed || !goes_without_group(m, claimed.error())) return claimed;
   m.state.cgroup.clear();
@@ -210,6 +218,7 @@ Result<> complete(Making& m, sandbox::Launched& launched) {
   TRY(move_devices(m, launched));
   if (m.has_host_hooks()) TRY(run_host_hooks(m, launched));
   TRY(write_pid_file(m.options.pid_file, launched.pid()));
+  TRY(send_pidfd(m.options.pidfd_socket, launched.pidfd()));
   return launched.go();
 }
 

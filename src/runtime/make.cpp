@@ -67,6 +67,27 @@ Result<Fd> connect_socket(const std::string& path, const char* option) {
   return fd;
 }
 
+Result<> send_pidfd(const std::string& path, const Fd& pidfd) {
+  if (path.empty()) return {};
+  Fd receiver = TRY(connect_socket(path, "--pidfd-socket"));
+  std::string name = "pidfd";  // as runc has it
+  iovec data{name.data(), name.size()};
+  alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = space;
+  message.msg_controllen = sizeof space;
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  int fd = pidfd.get();
+  std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+  if (::sendmsg(receiver.get(), &message, MSG_NOSIGNAL) < 0) return fail_errno("sendmsg", "--pidfd-socket " + path);
+  return {};
+}
+
 Result<> write_pid_file(const std::string& path, pid_t pid) {
   if (path.empty()) return {};
   return replace_file(path, std::to_string(pid), Durability::Volatile, 0644);
@@ -86,8 +107,8 @@ Result<> check_preserved(uint32_t count) {
   return {};
 }
 
-Result<bool> wants_terminal(const std::string& bundle) {
-  std::string text = TRY(read_file(bundle + "/config.json"));
+Result<bool> wants_terminal(const std::string& config_file) {
+  std::string text = TRY(read_file(config_file));
   return TRY(oci::parse_spec(text, "config.json")).process.terminal;
 }
 
@@ -144,7 +165,7 @@ static std::string with_marks(const json::object& document) {
 std::string state_text_for_hooks(const Standing& standing) { return with_marks(without_pid(standing)); }
 
 std::string listener_state(const oci::Spec& spec, const Standing& standing) {
-  json::object out{{"ociVersion", kOciVersion}, {"fds", json::array{"seccompFd"}}, {"pid", "@pid@"},
+  json::object out{{"ociVersion", oci::kSpecVersion}, {"fds", json::array{"seccompFd"}}, {"pid", "@pid@"},
                    {"metadata", spec.linux_.seccomp->listener_metadata}};
   out["state"] = without_pid(standing);
   return with_marks(out);

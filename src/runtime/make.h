@@ -10,8 +10,6 @@
 
 namespace hull::runtime {
 
-constexpr const char* kOciVersion = "1.2.0";
-
 // Read and checked. Errors begin with "config.json: ".
 Result<oci::Spec> parse_config(std::string_view text);
 Result<oci::Spec> load_config(const Home& home);
@@ -21,6 +19,7 @@ Result<> adapt_process(oci::Process& process, const Warn& warn);
 Result<> check_selinux(const std::string& label, const char* field);
 Result<> check_console(const oci::Process& process, const std::string& console_socket, int console_fd);
 Result<Fd> connect_socket(const std::string& path, const char* option);
+Result<> send_pidfd(const std::string& path, const Fd& pidfd);  // "": to nobody
 Result<> write_pid_file(const std::string& path, pid_t pid);
 // The descriptors 3 and up that --preserve-fds names.
 std::vector<int> preserved_descriptors(uint32_t count);

@@ -53,7 +53,7 @@ Result<> kill(const std::string& root, const std::string& id, int signal_number,
 // What of a damaged state can be told without it.
 static Standing guess_standing(const std::string& id, const Result<oci::Spec>& spec) {
   Standing standing{State{}, "stopped", Fd()};
-  standing.state.oci_version = kOciVersion;
+  standing.state.oci_version = oci::kSpecVersion;
   standing.state.id = id;
   standing.state.bundle = "/";
   if (!spec) return standing;  // and no group is taken for its own by its name

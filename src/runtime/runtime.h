@@ -19,11 +19,11 @@ namespace hull::runtime {
 using Warn = std::function<void(const std::string&)>;
 
 struct CreateOptions {
-  std::string root, id, bundle = ".", pid_file, console_socket;
+  std::string root, id, bundle = ".", config, pid_file, pidfd_socket, console_socket;
   int console_fd = -1;  // a connected socket instead of console_socket
   std::vector<std::string> extra_environment;
   uint32_t preserve_fds = 0;
-  bool no_new_keyring = false, no_pivot = false, systemd_cgroup = false;
+  bool no_new_keyring = false, no_pivot = false, systemd_cgroup = false, no_cgroup = false;
   Warn warn;
 };
 // Everything made is undone on failure. The process's parent is the caller.
@@ -42,7 +42,7 @@ Result<kernel::CgroupStats> stats(const std::string& root, const std::string& id
 Result<std::vector<Standing>> list(const std::string& root);
 
 struct ExecOptions {
-  std::string root, id, pid_file, console_socket;
+  std::string root, id, pid_file, pidfd_socket, console_socket;
   int console_fd = -1;
   uint32_t preserve_fds = 0;
   std::vector<std::string> cgroups;  // as Entry::below

@@ -32,7 +32,7 @@ Result<> write_state(const Home& home, const State& state) {
 static Result<State> read_state(const Home& home, const std::string& id) {
   auto text = read_file(home.file("state.json"));
   if (!text && text.error().kind() == ErrorKind::NotFound) {
-    if (path_exists(home.directory)) return State{"1.2.0", id, "", "", "", "", {}, "", {}, ""};  // cut short before it was written
+    if (path_exists(home.directory)) return State{oci::kSpecVersion, id, "", "", "", "", {}, "", {}, ""};  // cut short before it was written
     return fail(ErrorKind::NotFound, format("container \"{}\" does not exist", id));
   }
   std::string content = TRY(std::move(text));

@@ -30,6 +30,8 @@ Result<> set_attributes(const Fd& tree, bool recursive, const mount_attr& attrib
 
 }  // namespace
 
+bool can_map_binds() { return ::syscall(SYS_mount_setattr, -1, "", 0, nullptr, 0) != 0 && errno != ENOSYS; }
+
 Result<Fd> open_mapped_bind(const MappedBind& bind) {
   Fd user_ns = TRY_CONTEXT(kernel::make_mapping_namespace(bind.uid_map, bind.gid_map), "idmap of " + bind.source);
   unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (bind.recursive ? kRecursive : 0);

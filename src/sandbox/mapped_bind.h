@@ -7,6 +7,7 @@
 namespace hull::sandbox {
 
 // Unsupported where the kernel or the file system knows no mapped mounts.
+bool can_map_binds();  // whether the kernel does
 Result<Fd> open_mapped_bind(const MappedBind& bind);
 
 }  // namespace hull::sandbox

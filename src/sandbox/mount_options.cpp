@@ -2,6 +2,8 @@
 
 #include <sys/mount.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace hull::sandbox {
@@ -30,28 +32,29 @@ const Flag* find_flag(std::string_view name) {
   return nullptr;
 }
 
-// Words that ask for what is so anyway, or that only old mount programs read.
-bool says_nothing(std::string_view option) {
-  for (std::string_view word : {"", "defaults", "loud", "silent", "async", "nomand", "noiversion", "nolazytime", "noacl", "acl"})
-    if (option == word) return true;
-  return false;
-}
+struct Word {
+  const char* name;
+  bool MountOptions::*first = nullptr;  // none: it asks for what is so anyway, or only old mount programs read it
+  bool MountOptions::*second = nullptr;
+};
+constexpr Word kWords[] = {
+    {"bind"}, {"rbind", &MountOptions::recursive_bind}, {"idmap", &MountOptions::map_ids},
+    {"ridmap", &MountOptions::map_ids, &MountOptions::map_ids_recursive}, {"tmpcopyup", &MountOptions::copy_up}, {"remount", &MountOptions::remount},
+    {""}, {"acl"}, {"async"}, {"defaults"}, {"loud"}, {"noacl"}, {"noiversion"}, {"nolazytime"}, {"nomand"}, {"silent"},
+};
+// The whole file system's, and by these names the kernel's own.
+constexpr const char* kFileSystemWords[] = {"dirsync", "lazytime", "sync"};
+constexpr const char* kPropagations[] = {"private", "rprivate", "rshared", "rslave", "runbindable", "shared", "slave", "unbindable"};
 
 // true: it was one of these.
 bool take_word(std::string_view option, MountOptions& parsed) {
-  if (option == "bind" || option == "rbind") {
-    parsed.recursive_bind = parsed.recursive_bind || option == "rbind";
-  } else if (option == "idmap" || option == "ridmap") {
-    parsed.map_ids = true;
-    parsed.map_ids_recursive = parsed.map_ids_recursive || option == "ridmap";
-  } else if (option == "tmpcopyup") {
-    parsed.copy_up = true;
-  } else if (option == "remount") {
-    parsed.remount = true;
-  } else {
-    return says_nothing(option);
+  for (const Word& word : kWords) {
+    if (option != word.name) continue;
+    for (auto member : {word.first, word.second})
+      if (member != nullptr) parsed.*member = true;
+    return true;
   }
-  return true;
+  return false;
 }
 
 // A later option wins over an earlier one that said the opposite.
@@ -69,6 +72,16 @@ std::optional<uint64_t> propagation_flags(std::string_view name) {
                 : type == "unbindable" ? MS_UNBINDABLE : 0;
   if (flag == 0) return std::nullopt;
   return flag | (recursive ? MS_REC : 0);
+}
+
+std::vector<std::string> mount_option_names() {
+  std::vector<std::string> names(std::begin(kFileSystemWords), std::end(kFileSystemWords));
+  names.insert(names.end(), std::begin(kPropagations), std::end(kPropagations));
+  for (const Word& word : kWords)
+    if (*word.name != '\0') names.emplace_back(word.name);
+  for (const Flag& flag : kFlags) names.emplace_back(flag.name), names.emplace_back(std::string("r") + flag.name);
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 Result<MountOptions> parse_mount_options(const std::vector<std::string>& options) {

@@ -25,6 +25,8 @@ struct MountOptions {
 
 // Errors: Invalid for options that contradict each other; unknown ones are the file system's (data).
 Result<MountOptions> parse_mount_options(const std::vector<std::string>& options);
+// All that it knows, sorted; the rest is the file system's.
+std::vector<std::string> mount_option_names();
 // "rprivate", "rslave", …: the MS_* flags (with MS_REC), or nothing.
 std::optional<uint64_t> propagation_flags(std::string_view name);
 

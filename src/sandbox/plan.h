@@ -116,6 +116,9 @@ struct HoldOptions {
 };
 LaunchPlan compile_hold_plan(const HoldOptions& options);
 
+// linux.memoryPolicy's names.
+std::vector<std::string> memory_policy_modes(), memory_policy_flags();
+
 // The plan as hull-init reads it (wire.h).
 std::string encode_plan(const LaunchPlan& plan, bool trace);
 const char* step_name(StepKind kind);

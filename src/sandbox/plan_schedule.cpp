@@ -74,15 +74,29 @@ Result<Step> affinity_step(const std::string& cpus) {
   return Step{StepKind::Affinity, {}, {TRY(mask_of(cpus, "process.execCPUAffinity", CPU_SETSIZE - 1))}};
 }
 
+namespace {
+
+constexpr Name kModes[] = {{"MPOL_DEFAULT", 0}, {"MPOL_PREFERRED", 1}, {"MPOL_BIND", 2}, {"MPOL_INTERLEAVE", 3},
+                           {"MPOL_LOCAL", 4}, {"MPOL_PREFERRED_MANY", 5}, {"MPOL_WEIGHTED_INTERLEAVE", 6}};
+constexpr Name kPolicyFlags[] = {{"MPOL_F_NUMA_BALANCING", 1 << 13}, {"MPOL_F_RELATIVE_NODES", 1 << 14}, {"MPOL_F_STATIC_NODES", 1 << 15}};
+
+std::vector<std::string> names_of(std::span<const Name> known) {
+  std::vector<std::string> names;
+  for (const Name& one : known) names.emplace_back(one.name);
+  return names;
+}
+
+}  // namespace
+
+std::vector<std::string> memory_policy_modes() { return names_of(kModes); }
+std::vector<std::string> memory_policy_flags() { return names_of(kPolicyFlags); }
+
 // set_mempolicy(2)
 Result<> append_memory_policy(LaunchPlan& plan, const std::optional<oci::MemoryPolicy>& policy) {
-  static constexpr Name kModes[] = {{"MPOL_DEFAULT", 0}, {"MPOL_PREFERRED", 1}, {"MPOL_BIND", 2}, {"MPOL_INTERLEAVE", 3},
-                                    {"MPOL_LOCAL", 4}, {"MPOL_PREFERRED_MANY", 5}, {"MPOL_WEIGHTED_INTERLEAVE", 6}};
-  static constexpr Name kFlags[] = {{"MPOL_F_NUMA_BALANCING", 1 << 13}, {"MPOL_F_RELATIVE_NODES", 1 << 14}, {"MPOL_F_STATIC_NODES", 1 << 15}};
   constexpr uint64_t kMostNodes = 1023;
   if (!policy) return {};
   uint64_t mode = TRY(value_of(policy->mode, kModes, "linux.memoryPolicy.mode"));
-  for (const std::string& flag : policy->flags) mode |= TRY(value_of(flag, kFlags, "linux.memoryPolicy.flags"));
+  for (const std::string& flag : policy->flags) mode |= TRY(value_of(flag, kPolicyFlags, "linux.memoryPolicy.flags"));
   std::string nodes;
   if (!policy->nodes.empty()) nodes = TRY(mask_of(policy->nodes, "linux.memoryPolicy.nodes", kMostNodes));
   plan.steps.push_back({StepKind::MemoryPolicy, {mode}, {std::move(nodes)}});

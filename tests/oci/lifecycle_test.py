@@ -9,7 +9,7 @@ from lib.hull import binary, check, contains, equal, eventually, run, scratch
 def test_a_container_goes_through_created_running_stopped():
     with container(start=False) as name:
         seen = state(name)
-        equal((seen["status"], seen["id"], seen["ociVersion"]), ("created", name, "1.2.0"))
+        equal((seen["status"], seen["id"], seen["ociVersion"]), ("created", name, "1.3.0"))
         with open(f"{seen['bundle']}/pid") as file:
             equal(int(file.read()), seen["pid"])
         oci("start", name).ok().quiet()

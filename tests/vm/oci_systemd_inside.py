@@ -101,7 +101,7 @@ def life():
     oci("resume", "y")
     judge("resumed", (state("y"), read(group, "cgroup.freeze")), ("running", "0"))
     judge("stats", "memory" in oci("events", "--stats", "y")[1], True)
-    judge("ps", read(group, "cgroup.procs") in oci("ps", "y")[1], True)
+    judge("ps", read(group, "cgroup.procs") in oci("ps", "--format", "json", "y")[1], True)
     code, said = oci("run", "-b", bundle("true", f"{POD}:cri-containerd:y"), "z")
     judge("a name that is taken", (code, unit in said, said.count("\n"), state("y"), os.listdir("/run/state")), (1, True, 0, "running", ["y"]))
     judge("delete of one that runs", oci("delete", "y")[0], 1)

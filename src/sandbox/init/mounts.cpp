@@ -150,19 +150,28 @@ static bool is_unmapped_tty(const char* type, const char* option) {
   return errno == EINVAL && strcmp(type, "devpts") == 0 && strncmp(option, "gid=", 4) == 0;
 }
 
+// mount(2) has no words for these.
+static unsigned long file_system_flag(const char* option) {
+  if (strcmp(option, "sync") == 0) return MS_SYNCHRONOUS;
+  if (strcmp(option, "dirsync") == 0) return MS_DIRSYNC;
+  return strcmp(option, "lazytime") == 0 ? MS_LAZYTIME : 0;
+}
+
 // The same by mount(2), whose options are one text of a page at most.
 static int old_mount(const char* type, const char* source, const StepView& step, uint32_t first, uint64_t attributes, bool tty_group = true) {
   static char options[4096];
   size_t used = 0;
+  unsigned long flags = mount_flags(attributes);
   options[0] = '\0';
   for (uint32_t i = first; i < step.count(); ++i) {
     const char* option = step.text(i);
+    if (unsigned long flag = file_system_flag(option)) { flags |= flag; continue; }
     if (strchr(option, ',') != nullptr) return fail_as(EINVAL, "a mount option with a comma needs Linux 5.2", option);
     if (!tty_group && strncmp(option, "gid=", 4) == 0) continue;
     used += static_cast<size_t>(snprintf(options + used, sizeof options - used, "%s%s", used > 0 ? "," : "", option));
     if (used >= sizeof options) return fail_as(E2BIG, "mount options longer than a page need Linux 5.2", step.text(0));
   }
-  int mount_fd = old_file_system(type, source[0] != '\0' ? source : "none", options, attributes);
+  int mount_fd = old_file_system(type, source[0] != '\0' ? source : "none", options, flags);
   if (mount_fd < 0 && tty_group && is_unmapped_tty(type, "gid=")) return old_mount(type, source, step, first, attributes, false);
   if (mount_fd >= 0) return mount_fd;
   if (errno == ENODEV) return fail("mount", type);
@@ -275,7 +284,7 @@ static int new_hierarchy(const char* name, const char* controllers, uint64_t att
   bool unified = strcmp(controllers, "unified") == 0;
   const char* type = unified ? "cgroup2" : "cgroup";
   if (g_state.old_mounts) {
-    int staged = old_file_system(type, "cgroup", unified ? nullptr : controllers, attributes);
+    int staged = old_file_system(type, "cgroup", unified ? nullptr : controllers, mount_flags(attributes));
     return staged < 0 ? fail("mount cgroup", name) : staged;
   }
   int fs = sys_fsopen(type);
@@ -304,7 +313,7 @@ static int mount_hierarchy(int base, const char* name, const char* controllers, 
 static int new_cgroup_base(const StepView& step) {
   uint64_t attributes = step.number(0) & ~kMountAttrRdonly;
   if (g_state.old_mounts) {
-    int staged = old_file_system("tmpfs", "none", "mode=0755", attributes);
+    int staged = old_file_system("tmpfs", "none", "mode=0755", mount_flags(attributes));
     return staged < 0 ? fail("mount", step.text(0)) : staged;
   }
   int fs = sys_fsopen("tmpfs");

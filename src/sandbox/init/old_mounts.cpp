@@ -47,13 +47,13 @@ static int mount_on_stage(bool directory, const char* source, const char* type, 
   return result == 0 ? open_stage(directory) : -1;
 }
 
-int old_file_system(const char* type, const char* source, const char* options, uint64_t attributes) {
-  unsigned long flags = mount_flags(attributes) & ~static_cast<unsigned long>(MS_RDONLY);
+int old_file_system(const char* type, const char* source, const char* options, unsigned long all_flags) {
+  unsigned long read_only = all_flags & MS_RDONLY, flags = all_flags & ~read_only;
   int staged = mount_on_stage(true, source, type, flags, options);
   // KERNEL: where the host's proc or sysfs is read-only, a user namespace gets it no other way; mount_too_revealing().
-  if (staged < 0 && errno == EPERM && (attributes & kMountAttrRdonly) != 0) staged = mount_on_stage(true, source, type, flags | MS_RDONLY, options);
+  if (staged < 0 && errno == EPERM && read_only != 0) staged = mount_on_stage(true, source, type, flags | MS_RDONLY, options);
   // KERNEL: MS_RDONLY of mount(2) is the file system's, which others may share; a remount with MS_BIND makes the mount's.
-  if (staged >= 0 && (attributes & kMountAttrRdonly) != 0 && old_attributes(staged, false, kMountAttrRdonly, 0, 0) != 0) return -1;
+  if (staged >= 0 && read_only != 0 && old_attributes(staged, false, kMountAttrRdonly, 0, 0) != 0) return -1;
   return staged;
 }
 

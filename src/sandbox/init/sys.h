@@ -88,7 +88,7 @@ struct FdPath {
 // What stands in for the newer mount API (old_mounts.cpp, old_attributes.cpp). A staged mount is a detached one's equal,
 // but there is one stage: it is moved before the next is made.
 int old_masks_mount();
-int old_file_system(const char* type, const char* source, const char* options, uint64_t attributes);  // staged
+int old_file_system(const char* type, const char* source, const char* options, unsigned long flags);  // staged
 int old_clone(int source, bool recursive);                                                            // staged
 int old_move(int staged, int target);
 int old_attributes(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t propagation);

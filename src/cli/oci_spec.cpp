@@ -1,24 +1,21 @@
-// hull oci features, which tells what this build does on this host, and hull oci spec, which writes a template.
+// hull oci spec: writes a configuration to begin with.
 #include <unistd.h>
 
 #include "base/text.h"
 #include "cli/oci.h"
-#include "kernel/capabilities.h"
-#include "kernel/namespaces.h"
-#include "runtime/process.h"
 
 namespace hull::cli {
 namespace {
 
 struct Args {
-  std::string bundle = ".";
+  std::string bundle = ".", file = "config.json";
   bool rootless = false;
 };
 constexpr Option kSpecOptions[] = {
     {'b', "bundle", Takes::Required, "directory", "Where config.json is written", store<&Args::bundle>},
+    {'f', "file", Takes::Required, "file", "Its name, if not config.json", store<&Args::file>},
     {0, "rootless", Takes::Bool, nullptr, "For the calling user, with a user namespace of his own id", store<&Args::rootless>},
 };
-const Syntax kOciFeaturesSyntax{.name = "features", .synopsis = "", .summary = "What this build does on this host, as JSON", .max_operands = 0};
 const Syntax kOciSpecSyntax{.name = "spec", .synopsis = "[OPTIONS]", .summary = "Write a config.json to begin with", .options = kSpecOptions,
                          .max_operands = 0};
 
@@ -28,45 +25,7 @@ json::array texts(std::initializer_list<const char*> names) {
   return out;
 }
 
-json::object enabled(bool yes) { return json::object{{"enabled", yes}}; }
-
-json::object cgroup_features() {
-  bool v1 = runtime::cgroups() != nullptr && runtime::cgroups()->mode() != kernel::CgroupMode::V2;
-  bool v2 = runtime::cgroups() != nullptr && runtime::cgroups()->mode() != kernel::CgroupMode::V1;
-  return json::object{{"v1", v1}, {"v2", v2}, {"systemd", true}, {"systemdUser", true}, {"rdma", true}};
-}
-
-json::object seccomp_features() {
-  json::object out = enabled(true);
-  out["actions"] = texts({"SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD",
-                          "SCMP_ACT_LOG", "SCMP_ACT_NOTIFY", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP"});
-  out["operators"] = texts({"SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE"});
-  out["archs"] = texts({"SCMP_ARCH_X32", "SCMP_ARCH_X86", "SCMP_ARCH_X86_64"});
-  out["knownFlags"] = out["supportedFlags"] = texts({"SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC",
-                                                     "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"});
-  return out;
-}
-
-json::object linux_features() {
-  json::array namespaces, capabilities;
-  for (const kernel::NsInfo& info : kernel::kNamespaces)
-    if (kernel::ns_inode(0, info.kind)) namespaces.emplace_back(info.oci_name);
-  for (const std::string& name : kernel::cap_names(kernel::host_capabilities().value_or(0))) capabilities.emplace_back(name);
-  return json::object{{"namespaces", namespaces}, {"capabilities", capabilities}, {"cgroup", cgroup_features()}, {"seccomp", seccomp_features()},
-                      {"apparmor", enabled(true)}, {"selinux", enabled(true)}, {"intelRdt", enabled(false)},
-                      {"mountExtensions", json::object{{"idmap", enabled(true)}}}};
-}
-
-json::array mount_options() {
-  json::array out = texts({"bind", "rbind", "remount", "defaults", "tmpcopyup", "idmap", "ridmap"});
-  for (const char* name : {"private", "shared", "slave", "unbindable"}) out.emplace_back(name), out.emplace_back(std::string("r") + name);
-  for (const char* name : {"ro", "rw", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "atime", "noatime", "relatime", "norelatime",
-                           "strictatime", "nostrictatime", "diratime", "nodiratime", "symfollow", "nosymfollow"})
-    out.emplace_back(name), out.emplace_back(std::string("r") + name);
-  return out;
-}
-
-static constexpr std::string_view kTemplate = R"({"ociVersion":"1.2.0","process":{"terminal":true,"user":{"uid":0,"gid":0},"args":["sh"],
+static constexpr std::string_view kTemplate = R"({"ociVersion":"","process":{"terminal":true,"user":{"uid":0,"gid":0},"args":["sh"],
 "env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","TERM=xterm"],"cwd":"/","capabilities":{
 "bounding":["CAP_AUDIT_WRITE","CAP_KILL","CAP_NET_BIND_SERVICE"],"effective":["CAP_AUDIT_WRITE","CAP_KILL","CAP_NET_BIND_SERVICE"],
 "permitted":["CAP_AUDIT_WRITE","CAP_KILL","CAP_NET_BIND_SERVICE"]},"noNewPrivileges":true},"root":{"path":"rootfs","readonly":true},
@@ -94,25 +53,15 @@ void make_rootless(json::value& document) {
 }
 
 Result<> write_template(const Args& args) {
-  std::string path = args.bundle + "/config.json";
+  std::string path = args.file.starts_with('/') ? args.file : args.bundle + "/" + args.file;
   if (path_exists(path)) return fail(ErrorKind::Exists, format("File {} exists. Remove it first", path));
   json::value document = TRY(json::parse(kTemplate, "template"));
+  document.as_object()["ociVersion"] = oci::kSpecVersion;
   if (args.rootless) make_rootless(document);
   return replace_file(path, json::to_pretty_text(document) + "\n", Durability::Volatile, 0644);
 }
 
 }  // namespace
-
-int oci_features(const OciCall& call) {
-  Args args;
-  std::vector<std::string_view> words;
-  if (auto code = oci_begin(call, kOciFeaturesSyntax, &args, words)) return *code;
-  json::object all{{"ociVersionMin", "1.0.0"}, {"ociVersionMax", "1.2.0"},
-                   {"hooks", texts({"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"})},
-                   {"mountOptions", mount_options()}, {"linux", linux_features()}};
-  print(json::to_pretty_text(all, 2) + "\n");
-  return 0;
-}
 
 int oci_spec(const OciCall& call) {
   Args args;
