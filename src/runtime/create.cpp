@@ -65,16 +65,18 @@ kernel::EarlyNet begin_net(const oci::Spec& spec) {
   return makes_net && !own_user && !kernel::is_unprivileged() ? kernel::EarlyNet::start() : kernel::EarlyNet();
 }
 
-// A namespace that is joined by path may turn out to be the host's, whose settings are no container's.
-Result<> check_sysctls(const oci::Spec& spec) {
-  for (const auto& [name, value] : spec.linux_.sysctl)
-    for (const oci::Namespace& ns : spec.linux_.namespaces) {
-      if (ns.path.empty() || ns.type != oci::sysctl_owner(name)) continue;
-      auto kind = kernel::ns_kind_from_name(ns.type);
-      struct stat status;
-      if (kind && ::stat(ns.path.c_str(), &status) == 0 && status.st_ino == kernel::ns_inode(0, *kind))
+// A namespace that is joined by path may turn out to be the host's, whose settings and root are no container's.
+Result<> check_joined(const oci::Spec& spec) {
+  for (const oci::Namespace& ns : spec.linux_.namespaces) {
+    auto kind = kernel::ns_kind_from_name(ns.type);
+    struct stat status;
+    if (ns.path.empty() || !kind || ::stat(ns.path.c_str(), &status) != 0 || status.st_ino != kernel::ns_inode(0, *kind)) continue;
+    if (kind == kernel::NsKind::Mnt)
+      return fail(ErrorKind::Denied, format("config.json: linux.namespaces: {} is the host's mount namespace, and the container's root would become the host's", ns.path));
+    for (const auto& [name, value] : spec.linux_.sysctl)
+      if (ns.type == oci::sysctl_owner(name))
         return fail(ErrorKind::Denied, format("config.json: linux.sysctl[\"{}\"]: {} is the host's {} namespace", escape_controls(name), ns.path, ns.type));
-    }
+  }
   return {};
 }
 
@@ -113,7 +115,7 @@ Result<> read_bundle(Making& m) {
   m.spec() = TRY(parse_config(m.text));
   m.container.early_net = &m.early_net.emplace(begin_net(m.spec()));
   settle_limits(m);
-  TRY(check_sysctls(m.spec()));
+  TRY(check_joined(m.spec()));
   TRY(adapt_process(m.spec().process, m.options.warn));
   TRY(check_selinux(m.spec().process.selinux_label, "config.json: process.selinuxLabel"));
   TRY(check_selinux(m.spec().linux_.mount_label, "config.json: linux.mountLabel"));

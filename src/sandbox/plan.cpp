@@ -27,7 +27,7 @@ Result<> compile_namespaces(Compiler& c) {
     else if (*kind == NsKind::Net && c.options.net_made_ahead) continue;
     else if (*kind != NsKind::Cgroup && *kind != NsKind::Time) c.plan.new_namespaces |= kernel::ns_info(*kind).clone_flag;
   }
-  if (!c.makes_new(NsKind::Mnt)) return fail(ErrorKind::Invalid, "linux.namespaces: a new mount namespace is needed to change the root");
+  if (c.find_namespace(NsKind::Mnt) == nullptr) return fail(ErrorKind::Invalid, "linux.namespaces: a mount namespace is needed to change the root");
   if (!c.spec.linux_.uid_mappings.empty() != c.makes_new(NsKind::User))
     return fail(ErrorKind::Invalid, "linux.uidMappings goes with a new user namespace, and a new user namespace with it");
   c.plan.uid_map = c.spec.linux_.uid_mappings;

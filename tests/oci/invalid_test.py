@@ -137,7 +137,7 @@ INVALID = [
     (namespaces({"type": "time", "path": "/nowhere"}), "/nowhere"),
     (namespaces({"type": "time", "path": "/etc/passwd"}), "/etc/passwd"),
     (namespaces({}), "linux.namespaces[6].type: missing"),
-    (without_namespace("mount"), "a new mount namespace is needed"),
+    (without_namespace("mount"), "a mount namespace is needed"),
     (linux(uidMappings=RANGE), "linux.uidMappings: given without a user namespace"),
     (linux(gidMappings=RANGE), "linux.gidMappings: given without a user namespace"),
     (USER, "linux.uidMappings goes with a new user namespace"),

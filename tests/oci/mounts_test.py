@@ -38,6 +38,21 @@ def bind_with_submount(*options):
     return prepare
 
 
+def idmapped_tree(option):
+    """uid 0 of the source and of what is mounted in it; busybox's stat shows ids as the mount has them."""
+    def prepare():
+        probe = bind_with_submount("rbind", option)()
+        ids = [{"containerID": 0, "hostID": 5000, "size": 100}]
+        return lambda c: (probe(c), c["mounts"][-1].update(uidMappings=ids, gidMappings=ids)) and None
+    return prepare
+
+
+def new_user(c):
+    ids = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    c["linux"]["namespaces"].append({"type": "user"})
+    c["linux"].update(uidMappings=ids, gidMappings=ids)
+
+
 def bind_file():
     path = scratch(f"file{os.urandom(3).hex()}")
     with open(path, "w") as file:
@@ -115,6 +130,7 @@ CASES = [
     Case("tmpfs strictatime", FLAGS, "rw", tmpfs("strictatime")),
     Case("tmpfs relatime by default", FLAGS, "rw,relatime", tmpfs()),
     Case("tmpfs nosymfollow", "ln -s /etc/passwd /mnt/l; cat /mnt/l 2>&1 | grep -o symbolic", "symbolic", tmpfs("nosymfollow"), unlike={"crun"}),
+    *[Case(f"tmpfs {flag}", SUPER, re.compile(rf"\b{shown}\b"), tmpfs(flag)) for flag, shown in (("sync", "sync"), ("dirsync", "dirsync"), ("lazytime", "lazytime"))],
     Case("tmpfs noexec", "cp /bin/busybox /mnt/true; /mnt/true 2>/dev/null; echo $?", "126", tmpfs("noexec")),
     Case("the last of two options counts", FLAGS, "rw,relatime", tmpfs("ro", "rw"), unlike={"crun"}),
     Case("defaults says nothing", FLAGS, "rw,relatime", tmpfs("defaults"), unlike={"runc"}),
@@ -147,6 +163,11 @@ CASES = [
     Case("a shared bind", TAGS, re.compile("^shared:"), prepare=bind("bind", "rshared"), unlike={"crun"}),
     Case("an unbindable bind", TAGS, re.compile("^unbindable"), prepare=bind("bind", "unbindable"), unlike={"crun"}),
     Case("an idmapped bind", "stat -c %u:%g /mnt/f", "5000:6000", prepare=idmapped(), unlike={"runc"}),
+    *[Case(f"rbind with {option} and a mount below", "stat -c %u /mnt /mnt/sub | tr '\\n' ' '", wanted, prepare=idmapped_tree(option), unlike=unlike)
+      for option, wanted, unlike in (("idmap", "5000 0", BOTH), ("ridmap", "5000 5000", {"runc"}))],
+    *[Case(f"{option} with the user namespace's own mapping", "stat -c %u:%g /mnt/f", "0:0", new_user, prepare=bind("bind", option), unlike=unlike)
+      for option, unlike in (("idmap", {"runc"}), ("ridmap", BOTH))],
+    Case("without it the owner has no name inside", "stat -c %u:%g /mnt/f", "65534:65534", new_user, prepare=bind("bind")),
     Case("an idmapped bind that is read-only", "stat -c %u /mnt/f; touch /mnt/x 2>&1 | grep -o Read-only", "5000\nRead-only", prepare=idmapped("ro"), unlike={"runc"}),
     Case("a remount", FLAGS, re.compile(r"^ro\b"), tmpfs(), mount(destination="/mnt", type="tmpfs", source="tmpfs", options=["remount", "ro"])),
     Case("a read-only root", "touch /x 2>&1 | grep -o Read-only; touch /dev/x && echo dev", "Read-only\ndev", {"root": {"readonly": True}}),

@@ -4,8 +4,8 @@ import os
 import re
 import subprocess
 
-from lib.bundle import container, oci, run_bundle
-from lib.hull import background, check as claim, equal, eventually, namespace_of
+from lib.bundle import bundle, container, oci, quiet_oci, run_bundle, state
+from lib.hull import background, check as claim, contains, equal, eventually, namespace_of
 from lib.oci_cases import BOTH, Case, agree, check
 
 KINDS = {"pid": "pid", "network": "net", "ipc": "ipc", "uts": "uts", "mount": "mnt", "cgroup": "cgroup", "user": "user", "time": "time"}
@@ -137,6 +137,22 @@ def test_each_kind_is_joined_by_path():
                 equal(inside, namespace_of(pid, KINDS[kind]), kind)
 
 
+def test_a_mount_namespace_that_is_joined_becomes_the_container_s():
+    """As with runc: its root is the container's from then on, for those who were in it too."""
+    with holder("--mount", "--propagation", "private") as pid, container(by_path("mount", pid)) as name:
+        equal(oci("exec", name, "/bin/readlink", "/proc/self/ns/mnt").ok().line, namespace_of(pid, "mnt"))
+        oci("exec", name, "/bin/hostname").ok().out_is("bundle\n")
+        equal(os.path.samefile(f"/proc/{pid}/root", f"/proc/{state(name)['pid']}/root"), True)
+
+
+def test_the_host_s_own_mount_namespace_is_refused():
+    for path in ("self", os.getpid(), "thread-self"):
+        code, text = quiet_oci("create", "-b", bundle(by_path("mount", path)), "x")
+        equal(code, 1)
+        contains(text, "is the host's mount namespace")
+    equal(os.listdir("/proc/self/root") != [], True)
+
+
 def test_a_hostname_is_set_in_a_joined_uts_namespace_too():
     with holder("--uts") as pid, container(by_path("uts", pid), {"hostname": "joined"}) as name:
         oci("exec", name, "/bin/hostname").ok().out_is("joined\n")
@@ -150,7 +166,6 @@ def test_a_user_namespace_is_joined_by_path():
 
 
 def test_a_path_of_another_kind_is_refused():
-    from lib.bundle import bundle, quiet_oci
     code, text = quiet_oci("create", "-b", bundle(by_path("network", os.getpid(), "ipc")), "x")
     claim(code == 1 and re.search("net", text), text)
 
