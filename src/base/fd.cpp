@@ -206,6 +206,24 @@ Result<> remove_tree(const std::string& path) {
   }
 }
 
+Result<> send_message(const Fd& socket, std::string_view text, int fd, const std::string& what) {
+  iovec data{const_cast<char*>(text.data()), text.size()};
+  alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  if (fd >= 0) {
+    message.msg_control = space;
+    message.msg_controllen = sizeof space;
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+  }
+  return ::sendmsg(socket.get(), &message, MSG_NOSIGNAL) < 0 ? fail_errno("sendmsg", what) : Result<>();
+}
+
 bool path_exists(const std::string& path) {
   struct stat status;
   return ::lstat(path.c_str(), &status) == 0;

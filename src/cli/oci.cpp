@@ -89,6 +89,11 @@ void oci_warn(const OciGlobals& globals, const std::string& text) {
   else append_log(globals, "warning", text);
 }
 
+std::string oci_notify_socket() {
+  const char* path = ::getenv("NOTIFY_SOCKET");
+  return path != nullptr ? path : "";
+}
+
 std::optional<int> oci_begin(const OciCall& call, const Syntax& syntax, void* target, std::vector<std::string_view>& operands) {
   auto code = begin(call.call, syntax, target, operands);
   if (code && *code != 0) return 1;

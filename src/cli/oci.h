@@ -20,6 +20,7 @@ struct OciCall {
 int oci_report(const OciGlobals& globals, const Error& error, int code = 1);
 void oci_warn(const OciGlobals& globals, const std::string& text);
 json::object oci_stats_json(const kernel::CgroupStats& stats);
+std::string oci_notify_socket();  // NOTIFY_SOCKET
 // begin() with the exit code of runc for a usage error.
 std::optional<int> oci_begin(const OciCall& call, const Syntax& syntax, void* target, std::vector<std::string_view>& operands);
 

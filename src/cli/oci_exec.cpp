@@ -105,7 +105,8 @@ Result<int> exec_to_end(const OciCall& call, const ExecArgs& args, const std::ve
   }
   pid_t child = TRY(runtime::exec(options));
   if (args.detach) return 0;
-  auto code = foreground.wait(child);
+  runtime::Notifier none;
+  auto code = foreground.wait(child, none);
   return code ? std::move(code) : fail(runtime::with_cause(options.root, options.id, std::move(code).error()));
 }
 

@@ -59,6 +59,7 @@ Result<runtime::CreateOptions> options_of(const OciCall& call, const MakeArgs& a
   options.systemd_cgroup = call.globals.systemd_cgroup;
   options.no_cgroup = call.globals.no_cgroup;
   options.warn = [&call](const std::string& text) { oci_warn(call.globals, text); };
+  options.notify = !oci_notify_socket().empty();
   TRY(pass_listen_fds(options));
   TRY(runtime::check_preserved(options.preserve_fds));
   return options;
@@ -73,13 +74,16 @@ Result<int> run_to_end(const OciCall& call, const MakeArgs& args, std::string_vi
     options.console_fd = foreground.console_fd();
   }
   pid_t child = TRY(runtime::create(options));
-  auto started = runtime::start(options.root, options.id);
+  auto started = runtime::start(options.root, options.id, oci_notify_socket());
   if (!started) {
     (void)runtime::remove(options.root, options.id, true, options.warn);
     return fail(std::move(started).error());
   }
-  if (args.detach) return 0;
-  auto code = foreground.wait(child);
+  if (args.detach) {
+    TRY(started->wait());
+    return 0;
+  }
+  auto code = foreground.wait(child, *started);
   if (!args.keep) TRY(runtime::remove(options.root, options.id, true, options.warn));
   return code;
 }

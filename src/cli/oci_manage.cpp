@@ -80,7 +80,9 @@ std::string list_table(const std::vector<runtime::Standing>& all) {
 }  // namespace
 
 int oci_start(const OciCall& call) {
-  return act(call, kOciStartSyntax, [&](const Args&, const Words&, const std::string& id) { return runtime::start(call.globals.root, id); });
+  return act(call, kOciStartSyntax, [&](const Args&, const Words&, const std::string& id) -> Result<> {
+    return TRY(runtime::start(call.globals.root, id, oci_notify_socket())).wait();
+  });
 }
 
 int oci_state(const OciCall& call) {

@@ -78,21 +78,22 @@ static Result<std::optional<int>> reaped(pid_t child) {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-Result<int> Foreground::wait(pid_t child) {
+Result<int> Foreground::wait(pid_t child, runtime::Notifier& notifier) {
   if (pair_.first) TRY(take_master());
   Fd ended = TRY(kernel::open_pidfd(child));
   std::optional<int> code = TRY(reaped(child));
   while (!code || master_) {
     pollfd polled[] = {{signals_.fd(), POLLIN, 0}, {master_ ? master_.get() : -1, POLLIN, 0}, {master_ && typing_ ? 0 : -1, POLLIN, 0},
-                       {code ? -1 : ended.get(), POLLIN, 0}};
+                       {code ? -1 : ended.get(), POLLIN, 0}, {notifier.fd(), POLLIN, 0}};
     constexpr timespec kNow{0, 0};
-    int ready = kernel::poll_with_process(polled, 4, 3, code ? &kNow : nullptr);
+    int ready = kernel::poll_with_process(polled, 5, 3, code ? &kNow : nullptr);
     if (ready == 0) break;  // ended, and nothing more to show
     if (ready < 0 && errno != EINTR) return fail_errno("poll", "");
     while (std::optional<int> signal_number = signals_.next()) {
       if (*signal_number == SIGWINCH) resize();
       else if (!code) ::kill(child, *signal_number);  // our own child, not reaped
     }
+    if (polled[4].revents != 0) TRY(notifier.take());
     if (!code) code = TRY(reaped(child));
     if (master_) TRY(carry(polled[2].revents != 0, polled[1].revents != 0));
   }

@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "engine/terminal.h"
+#include "runtime/notify.h"
 
 namespace hull::cli {
 
@@ -13,8 +14,8 @@ class Foreground {
   // Before the process is made: from here on signals wait for wait(). With `terminal`, console_fd() takes the master.
   Result<> open(bool terminal);
   int console_fd() const { return pair_.second.get(); }
-  // Until `child`, our own child, has ended: its exit code, or 128 + the signal's number.
-  Result<int> wait(pid_t child);
+  // Until `child`, our own child, has ended: its exit code, or 128 + the signal's number. Meanwhile `notifier` takes what comes.
+  Result<int> wait(pid_t child, runtime::Notifier& notifier);
 
  private:
   Result<> take_master();

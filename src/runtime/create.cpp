@@ -113,6 +113,7 @@ Result<> read_bundle(Making& m) {
   m.state.bundle = TRY_CONTEXT(absolute(m.options.bundle), "--bundle");
   m.text = TRY(read_file(m.options.config));
   m.spec() = TRY(parse_config(m.text));
+  if (m.options.notify) add_notify(m.spec(), m.home.file("notify"));
   m.container.early_net = &m.early_net.emplace(begin_net(m.spec()));
   settle_limits(m);
   TRY(check_joined(m.spec()));
@@ -143,6 +144,7 @@ Result<> claim_directory(Making& m, Undo& undo) {
   undo.add([&m] { (void)remove_tree(m.home.directory); });
   TRY(write_state(m.home, m.state));
   if (::mkdir(m.home.file("root").c_str(), 0711) != 0) return fail_errno("mkdir", m.home.file("root"));
+  if (m.options.notify && ::mkdir(m.home.file("notify").c_str(), 0755) != 0) return fail_errno("mkdir", m.home.file("notify"));
   Fd copy = TRY(open_file(m.home.file("config.json"), O_WRONLY | O_CREAT | O_EXCL, 0600));
   return write_all(copy, m.text, "config.json");
 }
@@ -298,7 +300,7 @@ static Result<> run_poststart(const Home& home, Standing& standing) {
   return run_hooks(spec.hooks.poststart, "poststart", json::to_text(state_json(standing, false)), standing.state.bundle);
 }
 
-Result<> start(const std::string& root, const std::string& id) {
+Result<Notifier> start(const std::string& root, const std::string& id, const std::string& notify_socket) {
   Standing standing = TRY(stand(root, id));
   if (standing.status == "stopped") return fail(ErrorKind::Conflict, "cannot start a container that has stopped");
   if (standing.status != "created") return fail(ErrorKind::Conflict, format("cannot start an already running container"));
@@ -307,14 +309,18 @@ Result<> start(const std::string& root, const std::string& id) {
   // The rename decides between two starts at once; a reader is there as long as the process lives.
   Fd writer = TRY(open_file(fifo, O_WRONLY | O_NONBLOCK));
   if (::rename(fifo.c_str(), taken.c_str()) != 0) return fail(ErrorKind::Conflict, "cannot start an already running container");
+  Notifier notifier;
+  if (!notify_socket.empty() && path_exists(home.file("notify")))
+    notifier = TRY(Notifier::listen(home.file("notify"), notify_socket, standing.state.process.pid, standing.pidfd));
   Fd outcome;
   if (path_exists(told)) outcome = TRY(open_file(told, O_RDONLY | O_NONBLOCK));
   if (::write(writer.get(), "S", 1) != 1) return fail_errno("write", fifo);
   ::unlink(taken.c_str());
   if (outcome) TRY(wait_for_program(outcome));
   Result<> done = run_poststart(home, standing);
-  if (!done) (void)kernel::send_signal(standing.pidfd, SIGKILL);  // runtime-spec 1.3, lifecycle, step 9
-  return done;
+  if (done) return notifier;
+  (void)kernel::send_signal(standing.pidfd, SIGKILL);  // runtime-spec 1.3, lifecycle, step 9
+  return fail(std::move(done).error());
 }
 
 }  // namespace hull::runtime

@@ -70,22 +70,7 @@ Result<Fd> connect_socket(const std::string& path, const char* option) {
 Result<> send_pidfd(const std::string& path, const Fd& pidfd) {
   if (path.empty()) return {};
   Fd receiver = TRY(connect_socket(path, "--pidfd-socket"));
-  std::string name = "pidfd";  // as runc has it
-  iovec data{name.data(), name.size()};
-  alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = space;
-  message.msg_controllen = sizeof space;
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  int fd = pidfd.get();
-  std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  if (::sendmsg(receiver.get(), &message, MSG_NOSIGNAL) < 0) return fail_errno("sendmsg", "--pidfd-socket " + path);
-  return {};
+  return send_message(receiver, "pidfd", pidfd.get(), "--pidfd-socket " + path);  // the word that runc sends
 }
 
 Result<> write_pid_file(const std::string& path, pid_t pid) {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/notify.h"
 #include "runtime/state.h"
 
 namespace hull::runtime {
@@ -24,13 +25,15 @@ struct CreateOptions {
   std::vector<std::string> extra_environment;
   uint32_t preserve_fds = 0;
   bool no_new_keyring = false, no_pivot = false, systemd_cgroup = false, no_cgroup = false;
+  bool notify = false;  // the caller has NOTIFY_SOCKET, and `start` will have it
   Warn warn;
 };
 // Everything made is undone on failure. The process's parent is the caller.
 Result<pid_t> create(const CreateOptions& options);
 
 // With startContainer hooks, waits for the program and tells which failed; a poststart hook that fails ends the container.
-Result<> start(const std::string& root, const std::string& id);
+// `notify_socket`: the caller's (notify.h), or "".
+Result<Notifier> start(const std::string& root, const std::string& id, const std::string& notify_socket);
 Result<> kill(const std::string& root, const std::string& id, int signal_number, bool all);
 // Conflict for a container that runs, unless forced. A missing one is NotFound, or success when forced.
 // With `force` also one that runs, or whose state cannot be read: then by the group that its configuration names.

@@ -339,24 +339,8 @@ Result<> send_maps_done(const Launch& launch, const Fd& control) {
   for (const Step& step : launch.plan.steps)
     if (step.kind == StepKind::RootOverlay && step.numbers[2] != 0)
       root = TRY_CONTEXT(make_mapped_overlay(step, launch.pid), step_name(step.kind));
-  char byte = 'M';
-  iovec data{&byte, 1};
-  alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  if (root) {
-    message.msg_control = space;
-    message.msg_controllen = sizeof space;
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    int fd = root.get();
-    std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  }
-  if (::sendmsg(control.get(), &message, MSG_NOSIGNAL) != 1 && errno != EPIPE) return fail_errno("sendmsg", "control socket");
-  return {};
+  Result<> sent = send_message(control, "M", root.get(), "control socket");
+  return sent || sent.error().errno_value() == EPIPE ? Result<>() : std::move(sent);
 }
 
 Result<> send_text(const Fd& control, const std::string& text) {

@@ -1,6 +1,7 @@
 """Runs inside user-mode Linux as a service of systemd (oci_systemd_test.py): bundles whose groups systemd makes. One line per case."""
 import json
 import os
+import shutil
 import sys
 import time
 
@@ -8,7 +9,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import inside  # noqa: E402
 from inside import command, judge, quiet  # noqa: E402
 
-HULL, RUNC = sys.argv[1], sys.argv[2]
+HULL, RUNC, NOTIFY = sys.argv[1], sys.argv[2], sys.argv[4]
 TOP = "/sys/fs/cgroup"
 POD = "kubepods-burstable-podabc.slice"
 POD_PATH = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podabc.slice"
@@ -163,6 +164,19 @@ def killed():
     gone("m", "/system.slice/runc-m.scope")
 
 
+def service():
+    """hull as a service of Type=notify: it is started when the program says so, and its main process is the container's."""
+    shutil.copy2(NOTIFY, "/run/rootfs/bin/notify")
+    path = bundle("notify 'STATUS=soon'; notify READY=1 -- 600")
+    started = command("systemd-run", "--unit=served", "-p", "Type=notify", "-p", "DefaultDependencies=no", "-p", "StandardOutput=null", "-p", "TimeoutStopSec=1", HULL, "oci", "--root", "/run/state", "--systemd-cgroup", "run", "-b", path, "n")
+    judge("the service", started[0] or started[1].startswith("Running as unit"), True)
+    judge("its main process", shown("served.service", "ActiveState", "MainPID"),
+          {"ActiveState": "active", "MainPID": str(json.loads(oci("state", "n")[1])["pid"])})
+    command("systemctl", "stop", "served.service")
+    oci("delete", "-f", "n")
+    gone("n", "/system.slice/runc-n.scope")
+
+
 def median(program, count=5):
     times = []
     path = bundle("true")
@@ -180,6 +194,6 @@ def compare_times():
 
 inside.root()
 os.makedirs("/run/state", exist_ok=True)
-for part in {"names": (names, compare_times), "life": (life, killed), "steps": (steps, slices, bus)}[sys.argv[3]]:
+for part in {"names": (names, compare_times), "life": (life, killed), "steps": (steps, slices, bus, service)}[sys.argv[3]]:
     part()
 print("END", flush=True)

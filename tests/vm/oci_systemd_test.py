@@ -3,7 +3,7 @@ import os
 import shutil
 import sys
 
-from lib.hull import REPOSITORY, Skip, binary, log, need, scratch
+from lib.hull import REPOSITORY, Skip, binary, compiled, log, need, scratch
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from machine import boot, judged  # noqa: E402
@@ -41,17 +41,17 @@ def cases(script, before="", *words):
 
 
 def test_units_are_named_as_runc_names_them():
-    for line in cases("oci_systemd_inside.py", "", shutil.which("runc") or "none", "names"):
+    for line in cases("oci_systemd_inside.py", "", shutil.which("runc") or "none", "names", "none"):
         if line.startswith("NOTE"):
             log(line)
 
 
 def test_limits_and_life_of_a_unit():
-    cases("oci_systemd_inside.py", "", "none", "life")
+    cases("oci_systemd_inside.py", "", "none", "life", "none")
 
 
 def test_each_way_to_an_end_leaves_no_unit():
-    cases("oci_systemd_inside.py", "", "none", "steps")
+    cases("oci_systemd_inside.py", "", "none", "steps", compiled("oci/notify.c", "-static"))
 
 
 def test_groups_made_by_an_ordinary_user_s_systemd():

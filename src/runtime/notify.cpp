@@ -1,0 +1,115 @@
+#include "runtime/notify.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/text.h"
+#include "kernel/identity.h"
+
+namespace hull::runtime {
+namespace {
+
+constexpr const char* kInside = "/run/notify";
+constexpr const char* kName = "notify.sock";
+
+struct Address {
+  sockaddr_un name{};
+  socklen_t size = 0;
+};
+
+// unix(7): a path, or "@name" for an abstract one.
+Result<Address> address_of(const std::string& path) {
+  Address address;
+  address.name.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.name.sun_path) return fail(ErrorKind::Invalid, format("NOTIFY_SOCKET: {}: too long", path));
+  std::memcpy(address.name.sun_path, path.data(), path.size());
+  if (path.starts_with('@')) address.name.sun_path[0] = '\0';
+  address.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + (path.starts_with('@') ? 0 : 1));
+  return address;
+}
+
+Result<Fd> datagram_socket() {
+  Fd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  return fd ? Result<Fd>(std::move(fd)) : fail_errno("socket", "NOTIFY_SOCKET");
+}
+
+bool says_ready(std::string_view message) {
+  for (std::string_view line : split_lines(message))
+    if (line == "READY=1") return true;
+  return false;
+}
+
+// systemd looks at who sent a message, and we are about to go: it closes the pipe's end when it has; sd_notify_barrier(3).
+Result<> wait_until_read(const Fd& to) {
+  constexpr int kLongestMs = 30000;
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("pipe", "");
+  Fd reader(ends[0]), writer(ends[1]);
+  TRY(send_message(to, "BARRIER=1", writer.get(), "NOTIFY_SOCKET"));
+  writer.reset();
+  pollfd wait{reader.get(), POLLIN, 0};
+  while (::poll(&wait, 1, kLongestMs) < 0 && errno == EINTR) {}
+  return {};
+}
+
+Result<> tell_caller(const std::string& caller, pid_t container) {
+  Address address = TRY(address_of(caller));
+  Fd to = TRY(datagram_socket());
+  if (::connect(to.get(), reinterpret_cast<sockaddr*>(&address.name), address.size) != 0) return fail_errno("connect", "NOTIFY_SOCKET " + caller);
+  TRY(send_message(to, format("READY=1\nMAINPID={}\n", container), -1, "NOTIFY_SOCKET"));
+  return wait_until_read(to);
+}
+
+}  // namespace
+
+void add_notify(oci::Spec& spec, const std::string& directory) {
+  oci::Mount mount;
+  mount.destination = kInside;
+  mount.type = "bind";
+  mount.source = directory;
+  mount.options = {"bind", "nosuid", "noexec", "nodev", "ro"};
+  spec.mounts.push_back(std::move(mount));
+  std::erase_if(spec.process.env, [](const std::string& entry) { return entry.starts_with("NOTIFY_SOCKET="); });
+  spec.process.env.push_back(format("NOTIFY_SOCKET={}/{}", kInside, kName));
+}
+
+Result<Notifier> Notifier::listen(const std::string& directory, const std::string& caller, pid_t pid, const Fd& pidfd) {
+  Notifier notifier;
+  notifier.pid_ = pid;
+  notifier.pidfd_ = TRY(pidfd.duplicate());
+  Fd parent = TRY(open_file(directory, O_PATH | O_DIRECTORY));
+  std::string path = format("/proc/self/fd/{}/{}", parent.get(), kName);  // of any length in truth
+  Address address = TRY(address_of(path));
+  notifier.socket_ = TRY(datagram_socket());
+  if (::bind(notifier.socket_.get(), reinterpret_cast<sockaddr*>(&address.name), address.size) != 0) return fail_errno("bind", directory);
+  if (::chmod(path.c_str(), 0777) != 0) return fail_errno("chmod", directory);  // whoever the program runs as
+  notifier.caller_ = caller;
+  return notifier;
+}
+
+Result<> Notifier::take() {
+  char message[4096];
+  ssize_t got = ::recv(socket_.get(), message, sizeof message, MSG_DONTWAIT);
+  if (got <= 0 || !says_ready({message, static_cast<size_t>(got)})) return {};
+  socket_.reset();
+  return tell_caller(caller_, pid_);
+}
+
+Result<> Notifier::wait() {
+  while (socket_) {
+    pollfd polled[] = {{socket_.get(), POLLIN, 0}, {pidfd_.get(), POLLIN, 0}};
+    if (kernel::poll_with_process(polled, 2, 1, nullptr) < 0 && errno != EINTR) return fail_errno("poll", "NOTIFY_SOCKET");
+    if (polled[0].revents != 0) TRY(take());
+    else if (polled[1].revents != 0) return {};
+  }
+  return {};
+}
+
+}  // namespace hull::runtime
