@@ -83,14 +83,29 @@ Result<> CgroupV1::apply(const oci::Resources& resources) {
   return apply_devices(resources.devices);
 }
 
+// What v2 has no word for may be another's, which v1 has here.
+static oci::Resources of_controller(const oci::Resources& all, std::string_view controller) {
+  oci::Resources part;
+  if (controller == "memory") part.memory = all.memory;
+  else if (controller == "cpu") part.cpu = all.cpu;
+  else if (controller == "cpuset") part.cpu.cpus = all.cpu.cpus, part.cpu.mems = all.cpu.mems;
+  else if (controller == "pids") part.pids_limit = all.pids_limit;
+  else if (controller == "blkio") part.block_io = all.block_io;
+  else if (controller == "hugetlb") part.hugepage_limits = all.hugepage_limits;
+  else if (controller == "rdma") part.rdma = all.rdma;
+  else part.network_class_id = all.network_class_id, part.network_priorities = all.network_priorities;
+  return part;
+}
+
 Result<> CgroupV1::apply_in_v2(const oci::Resources& resources, std::string_view controller) {
   if (!in_v2())
     return fail(ErrorKind::Unsupported, format("this host has no {} cgroup; leave out that limit, or mount the controller: "
                                                "mount -t cgroup -o {} none /sys/fs/cgroup/{}", controller, controller, controller));
   TRY(v2_enable_controllers(*trees_->v2, group_));
-  for (const CgroupWrite& write : TRY(cgroup_v2_writes(resources)))
-    if (write.controller == controller) TRY(apply_write(*trees_->v2, group_, write));
-  return {};
+  std::vector<CgroupWrite> writes = TRY(cgroup_v2_writes(of_controller(resources, controller)));
+  std::string_view name = controller == "blkio" ? "io" : controller;  // v2's
+  std::erase_if(writes, [&](const CgroupWrite& write) { return write.controller != name; });
+  return apply_writes(writes, [this](const CgroupWrite& write) { return apply_write(*trees_->v2, group_, write); });
 }
 
 Result<> CgroupV1::apply_devices(const std::vector<oci::DeviceRule>& rules) {

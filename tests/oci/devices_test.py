@@ -3,7 +3,7 @@ import os
 import re
 
 from lib.bundle import bundle, container, oci, quiet_oci
-from lib.hull import contains, equal
+from lib.hull import contains, equal, log
 from lib.oci_cases import Case, agree, check
 
 
@@ -27,6 +27,19 @@ def value(name, file, wanted, *patches, **options):
     """A case that reads one file of the container's own group from inside."""
     controller = file.split(".")[0]
     return Case(name, f"cat /sys/fs/cgroup/{controller}/{file}", wanted, cgroups, *patches, alone=True, **options)
+
+
+def a_disk():
+    """MAJOR:MINOR of a block device of this host."""
+    with open("/proc/partitions") as file:
+        return next((":".join(line.split()[:2]) for line in file.readlines()[2:]), "0:0")
+
+
+DISK = a_disk()
+
+
+def has_disk():
+    return DISK != "0:0"
 
 
 DENY = {"allow": False, "access": "rwm"}
@@ -75,6 +88,10 @@ CASES = [
     value("mems", "cpuset.mems", "0", resources(cpu={"mems": "0"})),
     value("pids limit", "pids.max", "17", resources(pids={"limit": 17})),
     value("pids without limit", "pids.max", "max", resources(pids={"limit": -1})),
+    *[value(f"blockIO {field}", f"blkio.throttle.{file}", f"{DISK} 1048576",
+            resources(blockIO={field: [{"major": int(DISK.split(":")[0]), "minor": int(DISK.split(":")[1]), "rate": 1048576}]}), need=has_disk)
+      for field, file in (("throttleReadBpsDevice", "read_bps_device"), ("throttleWriteBpsDevice", "write_bps_device"),
+                          ("throttleReadIOPSDevice", "read_iops_device"), ("throttleWriteIOPSDevice", "write_iops_device"))],
     Case("limits of 0 are none given", "echo fine", "fine", resources(memory={"limit": 0, "reservation": 0, "swap": 0}, pids={"limit": 0},
          cpu={"shares": 0, "quota": 0, "period": 0, "realtimePeriod": 0, "realtimeRuntime": 0}, blockIO={"weight": 0}), unlike={"crun"}),
     Case("one cpu is seen", "nproc", "1", resources(cpu={"cpus": "0"})),
@@ -139,6 +156,27 @@ def test_a_value_that_the_kernel_refuses_is_an_error_that_names_it():
         equal(code, 1, text)
         contains(text, words)
         equal(oci("list", "-q").ok().out, "")
+
+
+def test_huge_pages_are_limited_where_their_controller_is():
+    """v1, or on a hybrid host v2."""
+    places = [f"/sys/fs/cgroup/hugetlb/{{}}/hugetlb.{size}.limit_in_bytes" for size in ("2MB", "1GB")] + \
+             [f"/sys/fs/cgroup/unified/{{}}/hugetlb.{size}.max" for size in ("2MB", "1GB")]
+    with container(resources(hugepageLimits=[{"pageSize": "2MB", "limit": 4 << 20}, {"pageSize": "1GB", "limit": 1 << 30}])) as name:
+        found = {path: open(path.format(f"oci-{name}")).read().strip() for path in places if os.path.exists(path.format(f"oci-{name}"))}
+        equal(sorted(found.values()), sorted([str(4 << 20), str(1 << 30)]), str(found))
+
+
+def test_what_no_controller_here_takes_is_told():
+    named = (("rdma", "rdma", resources(rdma={"mlx4_0": {"hcaHandles": 3}})), ("net_cls", "network class id", resources(network={"classID": 1048577})),
+             ("net_prio", "network priorities", resources(network={"priorities": [{"name": "lo", "priority": 3}]})))
+    tried = [(words, patch) for controller, words, patch in named if not os.path.isdir(f"/sys/fs/cgroup/{controller}")]
+    for words, patch in tried:
+        code, text = quiet_oci("create", "-b", bundle(patch), "x")
+        equal(code, 1, text)
+        contains(text, words)
+        equal(oci("list", "-q").ok().out, "")
+    log(f"{len(tried)} of {len(named)} controllers are not here")
 
 
 def test_update_of_a_stopped_container_is_refused():

@@ -1,6 +1,7 @@
 """Runs inside user-mode Linux (oci_v2_test.py): bundles on a host of cgroup v2 alone, with AppArmor. One line per case."""
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ import inside  # noqa: E402
 from inside import command, judge, quiet  # noqa: E402
 
 HULL, PARSER = sys.argv[1], sys.argv[2]
+DISK = "98:0"
 GROUP = "/sys/fs/cgroup/oci-vm"
 DENY = {"allow": False, "access": "rwm"}
 
@@ -35,6 +37,20 @@ def limits():
     case("cpu.max", read + "cpu.max", "20000 50000", {"cpu": {"quota": 20000, "period": 50000}})
     case("cpu.weight of 1024 shares", read + "cpu.weight", "100", {"cpu": {"shares": 1024}})
     case("pids.max", read + "pids.max", "17", {"pids": {"limit": 17}})
+    case("cpu.max.burst", read + "cpu.max.burst", "5000", {"cpu": {"quota": 20000, "period": 50000, "burst": 5000}})
+    case("cpu.idle", read + "cpu.idle", "1", {"cpu": {"idle": 1}})
+    case("swap beside memory", read + "memory.swap.max", "16777216", {"memory": {"limit": 48 << 20, "swap": 64 << 20}})
+    case("no limit", read + "memory.max " + "/sys/fs/cgroup/memory.swap.max /sys/fs/cgroup/pids.max", "max\nmax\nmax", {"memory": {"limit": -1}, "pids": {"limit": -1}})
+    case("io.max", read + "io.max", f"{DISK} rbps=1048576 wbps=2097152 riops=30 wiops=40", {"blockIO": {
+        key: [{"major": 98, "minor": 0, "rate": rate}] for key, rate in (("throttleReadBpsDevice", 1 << 20), ("throttleWriteBpsDevice", 2 << 20),
+                                                                        ("throttleReadIOPSDevice", 30), ("throttleWriteIOPSDevice", 40))}})
+    case("unified of several lines", read + "io.max", f"{DISK} rbps=4096 wbps=max riops=max wiops=7", {"unified": {"io.max": f"{DISK} rbps=4096\n{DISK} wiops=7"}})
+    for field, resources in (("cpuset.cpus", {"cpu": {"cpus": "0"}}), ("rdma", {"rdma": {"mlx": {"hcaHandles": 1}}}),
+                             ("hugetlb.2MB.max", {"hugepageLimits": [{"pageSize": "2MB", "limit": 1}]}), ("network class id", {"network": {"classID": 1}}),
+                             ("memory.nothing", {"unified": {"memory.nothing": "1"}}), ("swappiness", {"memory": {"swappiness": 5}}),
+                             ("realtime", {"cpu": {"realtimeRuntime": 5000}})):
+        code, said = oci("run", "-b", bundle("true", resources), "x")
+        judge(f"{field}, which is not here, is told", (code, field in said, said.count("\n")), (1, True, 0))
     case("unified", read + "memory.high", "50331648", {"unified": {"memory.high": "50331648"}})
     case("the namespace begins at the group", "cat /proc/self/cgroup", "0::/")
     case("the tree is read-only", "touch /sys/fs/cgroup/x 2>&1 | grep -o Read-only", "Read-only")
@@ -58,7 +74,14 @@ def life():
     oci("resume", "y")
     judge("update", (oci("update", "--memory", "50331648", "--pids-limit", "9", "y"), open(f"{GROUP}/memory.max").read().strip(),
                      open(f"{GROUP}/pids.max").read().strip()), ((0, ""), "50331648", "9"))
-    judge("stats", "memory" in oci("events", "--stats", "y")[1], True)
+    judge("a new quota keeps the period, a new period the quota",
+          (oci("update", "--cpu-quota", "30000", "--cpu-period", "60000", "y"), oci("update", "--cpu-quota", "12000", "y"), value("cpu.max"),
+           oci("update", "--cpu-period", "40000", "y"), value("cpu.max")), ((0, ""), (0, ""), "12000 60000", (0, ""), "12000 40000"))
+    judge("a burst above the old quota", (oci("update", "--cpu-quota", "30000", "--cpu-burst", "20000", "y"), value("cpu.max.burst")), ((0, ""), "20000"))
+    judge("idle", (oci("update", "--cpu-idle", "1", "y"), value("cpu.idle")), ((0, ""), "1"))
+    data = json.loads(oci("events", "--stats", "y")[1])["data"]
+    judge("stats", (data["memory"]["usage"]["limit"], data["pids"], data["cpu"]["usage"]["total"] > 0, "anon" in data["memory"]["raw"]),
+          (50331648, {"current": 1, "limit": 9}, True, True))
     judge("kill --all", oci("kill", "--all", "y", "KILL"), (0, ""))
     for _ in range(100):
         if status() == "stopped":
@@ -66,6 +89,41 @@ def life():
         time.sleep(0.05)
     judge("delete", oci("delete", "y"), (0, ""))
     judge("nothing is left", (os.path.exists(GROUP), os.listdir("/run/state")), (False, []))
+
+
+def value(name):
+    with open(f"{GROUP}/{name}") as file:
+        return file.read().strip()
+
+
+def memory_runs_out():
+    """The error names the limit where the kernel ends what hull makes, on v2 as on v1."""
+    tmpfs = [{"destination": "/big", "type": "tmpfs", "source": "tmpfs", "options": ["tmpcopyup"]}]
+    os.makedirs("/run/rootfs/big")
+    with open("/run/rootfs/big/file", "w") as file:
+        file.truncate(200 << 20)
+    path = inside.bundle("true", {"cgroupsPath": "/oci-vm", "resources": {"memory": {"limit": 16 << 20, "swap": 16 << 20}}}, mounts=inside.CONFIG["mounts"] + tmpfs)
+    code, said = oci("run", "-b", path, "x")
+    judge("killed while it is made", (code, "the limit is 16777216 bytes; raise memory.limit" in said), (1, True))
+    shutil.rmtree("/run/rootfs/big")
+
+
+def beside_v1():
+    """A host that has one controller in v1, and mounts it where it likes."""
+    os.makedirs("/run/net_cls")
+    if subprocess.run(["mount", "-t", "cgroup", "-o", "net_cls", "none", "/run/net_cls"], capture_output=True).returncode != 0:
+        return judge("net_cls is mounted", False, True)
+    namespaces = [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount")]
+    mounts = [mount for mount in inside.CONFIG["mounts"] if mount["type"] != "cgroup"]
+    inside.bundle("sleep 600", {"cgroupsPath": "/oci-vm", "namespaces": namespaces,
+                                "resources": {"network": {"classID": 0x100001}, "memory": {"limit": 64 << 20}, "pids": {"limit": 17}}}, mounts=mounts)
+    judge("run -d", (quiet(HULL, "oci", "--root", "/run/state", "--log", "/run/log", "run", "-d", "-b", "/run/bundle", "n"), os.path.exists("/run/log") and open("/run/log").read()), (0, False))
+    with open("/run/net_cls/oci-vm/net_cls.classid") as file:
+        judge("the class", (file.read().strip(), value("memory.max"), value("pids.max")), (str(0x100001), "67108864", "17"))
+    judge("exec is in both", "1:net_cls:/oci-vm" in oci("exec", "n", "/bin/cat", "/proc/self/cgroup")[1], True)
+    judge("delete", oci("delete", "-f", "n"), (0, ""))
+    judge("nothing is left of both", (os.path.exists("/run/net_cls/oci-vm"), os.path.exists(GROUP)), (False, False))
+    subprocess.run(["umount", "/run/net_cls"], check=True)
 
 
 def apparmor():
@@ -86,6 +144,8 @@ inside.root()
 limits()
 devices()
 life()
+memory_runs_out()
+beside_v1()
 if PARSER != "none":
     apparmor()
 print("END", flush=True)
