@@ -92,6 +92,17 @@ bool asks_limits(const Making& m) {
   return !limits || !limits->empty();
 }
 
+// Below the root; for an ordinary user beside the group that he is in, which may be his to divide.
+// KERNEL: not below it: a group with processes gives no controllers to those below; cgroup-v2.rst.
+std::string default_parent() {
+  bool ordinary = kernel::is_unprivileged() || kernel::host_facts().in_user_namespace;
+  if (!ordinary || cgroups() == nullptr || cgroups()->mode() != kernel::CgroupMode::V2) return "";
+  std::string own = read_file("/proc/self/cgroup").value_or("");
+  if (!own.starts_with("0::/")) return "";
+  own = trim(own.substr(3));
+  return own.substr(0, own.rfind('/'));
+}
+
 // A group that systemd makes is in the state once it is ours: its name may be another's, and an empty scope ends by itself.
 Result<> name_group(Making& m) {
   const std::string& path = m.spec().linux_.cgroups_path;
@@ -101,7 +112,7 @@ Result<> name_group(Making& m) {
     m.unit = TRY_CONTEXT(kernel::parse_systemd_path(path, m.options.id, kernel::systemd_is_the_users()), "config.json");
     return {};
   }
-  m.state.cgroup = path.empty() ? "/" + m.options.id : path;
+  m.state.cgroup = path.empty() ? default_parent() + "/" + m.options.id : path;
   if (!m.state.cgroup.starts_with('/')) m.state.cgroup.insert(0, "/");
   return {};
 }

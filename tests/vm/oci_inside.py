@@ -126,6 +126,59 @@ def beside_v1():
     subprocess.run(["umount", "/run/net_cls"], check=True)
 
 
+USER = 1000
+OWN_ID = [{"containerID": 0, "hostID": USER, "size": 1}]
+MINE = "/sys/fs/cgroup/mine"
+
+
+def user_bundle(script, **linux):
+    namespaces = [{"type": kind} for kind in ("pid", "ipc", "uts", "mount", "user")]
+    mounts = [mount for mount in inside.CONFIG["mounts"] if mount["type"] != "cgroup"]
+    limits = {"pids": {"limit": 9}, "memory": {"limit": 64 << 20}, "cpu": {"quota": 20000, "period": 50000}}
+    return inside.bundle(script, {"namespaces": namespaces, "uidMappings": OWN_ID, "gidMappings": OWN_ID, "resources": limits} | linux, mounts=mounts)
+
+
+def become_user():
+    with open(f"{MINE}/session/cgroup.procs", "w") as file:
+        file.write("0")
+    os.setgroups([])
+    os.setgid(USER)
+    os.setuid(USER)
+
+
+def as_user(*argv, run=command):
+    return run(HULL, "oci", "--root", "/run/users", *argv, preexec=become_user, XDG_RUNTIME_DIR="/run/users", HOME="/run/users")
+
+
+def rootless():
+    """An ordinary user whom a group was given: his containers' limits hold, and he freezes and ends them as root does his."""
+    os.makedirs(f"{MINE}/session")
+    os.mkdir("/run/users")
+    with open("/sys/fs/cgroup/cgroup.subtree_control", "w") as file:
+        file.write("+cpu +memory +pids")
+    for path in ("/run/users", MINE, f"{MINE}/session", *[f"{MINE}/{name}" for name in ("cgroup.procs", "cgroup.subtree_control", "cgroup.threads")],
+                 f"{MINE}/session/cgroup.procs"):
+        os.chown(path, USER, USER)
+    judge("a user's group beside his own", as_user("run", "-b", user_bundle("cat /proc/self/cgroup"), "u"), (0, "0::/mine/u"))
+    judge("one that he names", as_user("run", "-b", user_bundle("cat /proc/self/cgroup", cgroupsPath="/mine/named/deep"), "u"), (0, "0::/mine/named/deep"))
+    os.rmdir(f"{MINE}/named")  # a parent that was missing stays, as with root
+    code, said = as_user("run", "-b", user_bundle("true", cgroupsPath="/elsewhere"), "u")
+    judge("one that is not his", (code, "Permission denied" in said, said.count("\n")), (1, True, 0))
+    judge("a user's run -d", as_user("run", "-d", "-b", user_bundle("sleep 600"), "u", run=quiet), 0)
+    read = lambda name: open(f"{MINE}/u/{name}").read().strip()  # noqa: E731
+    judge("a user's limits", (read("pids.max"), read("memory.max"), read("cpu.max")), ("9", "67108864", "20000 50000"))
+    judge("a user's exec", as_user("exec", "u", "/bin/cat", "/proc/self/cgroup"), (0, "0::/mine/u"))
+    judge("a user's pids limit holds", as_user("exec", "u", "/bin/sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done 2>&1 | grep -c fork")[1] != "0", True)
+    judge("a user's update", (as_user("update", "--pids-limit", "5", "u"), read("pids.max")), ((0, ""), "5"))
+    as_user("pause", "u")
+    judge("a user's pause", (json.loads(as_user("state", "u")[1])["status"], read("cgroup.freeze")), ("paused", "1"))
+    as_user("resume", "u")
+    judge("a user's kill --all", as_user("kill", "--all", "u", "KILL"), (0, ""))
+    inside.wait(lambda: json.loads(as_user("state", "u")[1])["status"] == "stopped")
+    judge("a user's delete", as_user("delete", "u"), (0, ""))
+    judge("nothing is left of his", (sorted(name for name in os.listdir(MINE) if os.path.isdir(f"{MINE}/{name}")), os.listdir("/run/users")), (["session"], []))
+
+
 def apparmor():
     profile = "profile hull-test flags=(attach_disconnected,mediate_deleted) {\n  file,\n  signal,\n  deny /tmp/secret w,\n}\n"
     loaded = subprocess.run([PARSER, "-r", "-K"], input=profile, text=True, capture_output=True)
@@ -145,6 +198,7 @@ limits()
 devices()
 life()
 memory_runs_out()
+rootless()
 beside_v1()
 if PARSER != "none":
     apparmor()
