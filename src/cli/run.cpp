@@ -35,11 +35,8 @@ engine::RunOptions run_options(const RunArgs& args, const engine::ContainerConfi
   return options;
 }
 
-int finish(const Result<Outcome>& outcome, const std::string& prefix, bool print_id) {
-  if (!outcome) {
-    // docker tells a person where the image would have come from before it says that there is none.
-    return report(prefix, outcome.error(), kExitEngine);
-  }
+int finish(const Result<Outcome>& outcome, const std::string& prefix, bool print_id, int failure) {
+  if (!outcome) return report(prefix, outcome.error(), failure);
   for (const std::string& warning : outcome->warnings) print_error("WARNING: " + warning);
   if (outcome->error) return report(prefix, *outcome->error, outcome->exit_code);
   if (!outcome->text.empty()) print(outcome->text);
@@ -69,8 +66,9 @@ int run_or_create(const Invocation& call, const Syntax& syntax, bool start) {
   Result<engine::Engine> engine = engine::Engine::open();
   if (!engine) return report(prefix, engine.error(), kExitEngine);
   engine::RunOptions options = run_options(*complete, *config);
-  if (!start) return finish(engine->create(*config, options), prefix, true);
-  return finish(engine->run(*config, options), prefix, config->detach);
+  // docker: what the engine refuses is 125 to run, and 1 to create as to every other command.
+  if (!start) return finish(engine->create(*config, options), prefix, true, kExitFailure);
+  return finish(engine->run(*config, options), prefix, config->detach, kExitEngine);
 }
 
 }  // namespace

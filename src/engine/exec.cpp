@@ -123,6 +123,7 @@ Result<> aim(runtime::Entry& entry, const Target& target, const ExecOptions& opt
 
 Result<Outcome> Engine::exec(std::string_view container, const ExecOptions& options) const {
   Layout layout{root_, run_};
+  TRY(sandbox::check_open_files());
   TRY(DetachKeys::parse(options.detach_keys));
   Target target = TRY(find_target(layout, container));
   runtime::Entry entry;

@@ -165,6 +165,7 @@ Result<Root> find_root(const Layout& layout, const Record& record) {
 
 Result<Prepared> prepare_start(const Layout& layout, const Record& record, const Root& root, const StartFor& what) {
   Prepared prepared;
+  TRY(sandbox::check_open_files());
   TRY(prepare_bind_sources(record.config));
   prepared.facts = TRY(gather_facts(layout, record, root.layers(), what.act));
   prepared.facts.oci.rows = what.rows;

@@ -194,6 +194,7 @@ Result<Outcome> Engine::run(const ContainerConfig& config, const RunOptions& opt
   TRY(DetachKeys::parse(options.attach.detach_keys));
   TRY(check_draft(layout, config));
   bool starts = !options.dry_run && !options.teach;
+  if (starts) TRY(sandbox::check_open_files());
   kernel::EarlyNet early_net = starts && wants_early_net(config) ? kernel::EarlyNet::start() : kernel::EarlyNet();
   Draft draft = TRY(draft_container(layout, config));
   Outcome outcome;

@@ -13,6 +13,7 @@
 
 #include "kernel/clone.h"
 #include "kernel/identity.h"
+#include "kernel/namespaces.h"
 
 namespace hull::kernel {
 
@@ -91,7 +92,8 @@ Result<Fd> EarlyNet::finish() {
   Fd fd(std::exchange(work.fd, -1));
   if (fd) return fd;
   if (work.failed == 0) return fail(ErrorKind::System, "the process that made the network namespace was killed");
-  return fail(Error::from_errno(static_cast<int>(-work.failed), work.call, "network namespace"));
+  Error error = Error::from_errno(static_cast<int>(-work.failed), work.call, "network namespace");
+  return fail(work.failed == -ENOSPC ? std::move(error).with_remedy(kNamespacesExhausted) : std::move(error));
 }
 
 EarlyNet::~EarlyNet() {

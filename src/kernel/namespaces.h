@@ -19,6 +19,9 @@
 
 namespace hull::kernel {
 
+// What ENOSPC means where a namespace is made; user_namespaces(7).
+constexpr std::string_view kNamespacesExhausted = "a limit of namespaces is reached; raise the one of /proc/sys/user/max_*_namespaces";
+
 enum class NsKind : uint8_t { User, Cgroup, Ipc, Uts, Net, Pid, Mnt, Time };
 constexpr size_t kNsKinds = 8;
 

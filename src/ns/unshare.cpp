@@ -204,7 +204,7 @@ Result<> make_namespaces(const UnshareRequest& request) {
   if (saved == EPERM && (request.flags & CLONE_NEWUSER) == 0)
     return fail(std::move(error).with_remedy("it needs CAP_SYS_ADMIN; run as root or add --user --map-root-user"));
   if (saved == EPERM) return fail(std::move(error).with_remedy("new user namespaces are forbidden here (chroot, or user.max_user_namespaces, or a seccomp filter)"));
-  if (saved == ENOSPC) return fail(std::move(error).with_remedy("the limit of namespaces is reached; see /proc/sys/user/max_*_namespaces"));
+  if (saved == ENOSPC) return fail(std::move(error).with_remedy(kernel::kNamespacesExhausted));
   return fail(std::move(error));
 }
 

@@ -119,6 +119,7 @@ Result<> name_group(Making& m) {
 
 Result<> read_bundle(Making& m) {
   m.home = TRY(home_of(m.options.root, m.options.id));
+  TRY(sandbox::check_open_files());
   TRY(kernel::open_pidfd(::getpid()));  // whether there are pidfds decides how the process is noted
   if (path_exists(m.home.directory)) return fail(ErrorKind::Exists, format("container with id exists: \"{}\"", m.options.id));
   m.state.bundle = TRY_CONTEXT(absolute(m.options.bundle), "--bundle");

@@ -60,6 +60,7 @@ Result<> set_io(Entering& e) {
 }  // namespace
 
 Result<pid_t> exec(const ExecOptions& options) {
+  TRY(sandbox::check_open_files());
   Entering e{options, TRY(stand(options.root, options.id)), {}, {}, {}, {}};
   TRY(check_standing(e));
   Home home = TRY(home_of(options.root, options.id));

@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -151,7 +152,10 @@ int init_body(void* context) { return become_init(*static_cast<Launch*>(context)
 Result<> clone_init(Launch& launch) {
   kernel::CloneRequest request{launch.plan.new_namespaces, launch.io.cgroup_fd, true};
   auto cloned = kernel::clone_sharing_memory(request, init_body, &launch);
-  if (!cloned) return fail(std::move(cloned).error().with_context("make the container's process"));
+  if (!cloned) {
+    Error error = std::move(cloned).error().with_context("make the container's process");
+    return fail(error.errno_value() == ENOSPC ? std::move(error).with_remedy(kernel::kNamespacesExhausted) : std::move(error));
+  }
   launch.pid = cloned->pid;
   launch.pidfd = std::move(cloned->pidfd);
   if (launch.error) return fail(*launch.error);
@@ -351,6 +355,13 @@ Result<> send_text(const Fd& control, const std::string& text) {
 
 }  // namespace
 
+Result<> check_open_files() {
+  constexpr rlim_t kNeeded = 256;  // above kOutOfTheWay
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kNeeded) return {};
+  return fail(ErrorKind::System, format("the limit of open files is {}, and {} are needed; raise it: ulimit -n 1024", limit.rlim_cur, kNeeded));
+}
+
 // What only we can do for the process that has been made.
 static Result<> serve_from_outside(Launch& launch, Launched& launched, Fd& control) {
   const LaunchPlan& plan = launch.plan;
@@ -419,6 +430,7 @@ Error Launched::failure_of(const WireFailure& failure) {
   }
   if (kind == StepKind::RunHook) return Error(ErrorKind::System, escape_controls(detail));
   Error error = Error::from_errno(failure.errno_value, call, detail).with_context(step_name(kind));
+  if ((kind == StepKind::NewTimeNs || kind == StepKind::NewCgroupNs) && failure.errno_value == ENOSPC) return std::move(error).with_remedy(kernel::kNamespacesExhausted);
   if (kind == StepKind::NewTimeNs && failure.errno_value == ERANGE) return std::move(error).with_remedy("its clocks may neither go before 0 nor too far ahead; choose a smaller offset");
   if (kind == StepKind::Scheduler && failure.errno_value == EPERM) return std::move(error).with_remedy("a realtime policy needs CAP_SYS_NICE, and on cgroup v1 a group with cpu.realtimeRuntime");
   if (kind == StepKind::SetUser && failure.errno_value == EINVAL) return std::move(error).with_remedy("the user namespace maps no such id; choose one that it maps, or map more");

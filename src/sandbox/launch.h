@@ -88,6 +88,9 @@ class Launched {
   bool ready_ = false, namespaces_made_ = false, waits_ = false, command_failed_ = false;
 };
 
+// Whether the caller's limit of open files leaves a launch enough of them: before anything is made that would have to be undone.
+Result<> check_open_files();
+
 // Errors: Denied or Invalid for a namespace that cannot be joined, Unsupported for a missing kernel facility.
 Result<Launched> launch(const LaunchPlan& plan, const LaunchIo& io);
 
