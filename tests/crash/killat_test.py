@@ -5,6 +5,7 @@ A run of `hull run` makes a few hundred calls that change something. `make check
 at which a process is made, replaced, moved, waited for or ends; with HULL_KILLAT=all in the environment at each one.
 """
 import contextlib
+import itertools
 import os
 import random
 import signal
@@ -326,18 +327,43 @@ def test_a_killed_first_process_is_reported_as_137():
     hull("rm", "cc").ok()
 
 
-def test_a_killed_foreground_hull_leaves_the_container_listed():
-    warm()
-    child = subprocess.Popen([binary(), "run", "--name=cc", "--net=none", "busybox", "sleep", "600"], env=environment(),
-                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+@contextlib.contextmanager
+def foreground(*argv):
+    """`hull run` beside the test; reaped at the end, however it ended."""
+    child = subprocess.Popen([binary(), "run", "--name=cc", "--net=none", *argv], env=environment(), stdin=subprocess.DEVNULL,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     ledger.KNOWN_CHILDREN.add(child.pid)
     try:
         eventually(lambda: hull("ps", "-q").ok().line, 3, "the container is listed")
-        time.sleep(0.05)
+        yield child
     finally:
         child.kill()
         child.wait()
         ledger.KNOWN_CHILDREN.discard(child.pid)
+
+
+def test_killed_in_any_order_nothing_stays():
+    """hull, the shim and the container's first process, one after the other; with and without a pid namespace that ends the rest."""
+    warm()
+    for pid_option in ("--pid=private", "--pid=host"):
+        for order in itertools.permutations(("hull", "shim", "first")):
+            with foreground(pid_option, "busybox", "sh", "-c", "sleep 600 & sleep 601; :") as child:
+                first = int(hull("inspect", "-f", "{{.State.Pid}}", "cc").ok().line)
+                shim = int(open(f"/proc/{first}/stat").read().rsplit(")", 1)[1].split()[1])
+                eventually(lambda: len(list(_pids("sleep"))) == 2, 3, "its processes")
+                for who in order:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill({"hull": child.pid, "shim": shim, "first": first}[who], signal.SIGKILL)
+            settle()
+            eventually(lambda: ledger.reap() or not [pid for name in ("sleep", "hull-shim", "hull-init") for pid in _pids(name)], 3,
+                       f"all processes end: {pid_option} {order}")
+            check(not records(), f"records: {pid_option} {order}")
+
+
+def test_a_killed_foreground_hull_leaves_the_container_listed():
+    warm()
+    with foreground("busybox", "sleep", "600"):
+        time.sleep(0.05)
     check(hull("inspect", "-f", "{{.State.Status}}", "cc").ok().line == "running", "it runs on")
     hull("rm", "-f", "cc").ok()
 

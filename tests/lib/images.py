@@ -63,14 +63,14 @@ def docker_archive(layers, names=("hostile:latest",), **config):
     return files_to_tar(files)
 
 
-def oci_files(layers, name="hostile:latest", config=None, media_type="application/vnd.oci.image.layer.v1.tar", blobs=None):
+def oci_files(layers, name="hostile:latest", config=None, media_type="application/vnd.oci.image.layer.v1.tar", blobs=None, annotations=None):
     """Files of an OCI layout; `blobs` are the layers as stored (compressed), else as they are."""
     blobs = blobs or layers
     config = config or config_of(layers)
     describe = lambda kind, data: {"mediaType": kind, "digest": sha256(data), "size": len(data)}
     manifest = text({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
                      "config": describe("application/vnd.oci.image.config.v1+json", config),
-                     "layers": [describe(media_type, blob) for blob in blobs]})
+                     "layers": [describe(media_type, blob) for blob in blobs], "annotations": annotations or {}})
     entry = describe("application/vnd.oci.image.manifest.v1+json", manifest)
     entry["annotations"] = {"org.opencontainers.image.ref.name": name}
     files = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": text({"schemaVersion": 2, "manifests": [entry]})}

@@ -8,7 +8,8 @@ import stat
 import subprocess
 import time
 
-from lib.hull import (Terminal, binary, busybox_rootfs, check, compiled, container, environment, equal, eventually, hull, hull_words, inspect,
+from lib import images
+from lib.hull import (Terminal, binary, busybox_rootfs, check, compiled, container, contains, environment, equal, eventually, hull, hull_words, inspect,
                       lacks, matches, need, peak_memory, run, sanitized, scratch, sh, start_container)
 
 SECRET = "the host's secret"
@@ -297,6 +298,39 @@ def end_with_shim(name):
     for child in (shim, pid):  # orphans come to us, the first process of the test's pid namespace
         os.waitpid(child, 0)
     return pid
+
+
+CHECKPOINT = {"io.kubernetes.cri-o.annotations.checkpoint.name": "victim", "io.podman.annotations.checkpoint.name": "victim",
+              "io.podman.annotations.checkpoint.rawImageName": "host", "org.criu.checkpoint.container.name": "victim",
+              "org.criu.checkpoint.engine.name": "podman", "io.containerd.checkpoint.name": "victim"}
+
+
+def test_an_image_that_says_it_is_a_checkpoint_is_a_plain_image():
+    """CVE-2026-119101, CVE-2026-115520 and their kin: nothing of the engine's own state is taken from an image."""
+    host = scratch("checkpoint-host")
+    os.makedirs(host)
+    with open(f"{host}/secret", "w") as file:
+        file.write("the host's secret")
+    spec = {"ociVersion": "1.0.0", "process": {"args": ["/bin/cat", "/host/secret"], "capabilities": {"effective": ["CAP_SYS_ADMIN"]}},
+            "root": {"path": "/"}, "mounts": [{"destination": "/host", "type": "bind", "source": host, "options": ["rbind", "rw"]}],
+            "annotations": {"io.podman.annotations.privileged": "TRUE"}, "linux": {"namespaces": []}}
+    with open("/usr/bin/busybox", "rb") as file:
+        entries = [images.Entry("bin/busybox", data=file.read(), mode=0o755)]
+    for name, document in (("spec.dump", spec), ("config.dump", {"id": "victim", "name": "victim", "privileged": True}), ("bind.mounts", [{"source": host}])):
+        entries.append(images.Entry(name, data=images.text(document)))
+    entries.append(images.Entry("dump.log", kind=images.SYMLINK, link=f"{host}/log"))
+    entries.append(images.Entry("checkpoint/inventory.img", data=b"img"))
+    layer = images.tar(entries)
+    config = images.config_of([layer], Cmd=["/bin/busybox", "sh", "-c", "busybox ls /; busybox grep CapEff /proc/self/status; busybox ls /host"], Labels=CHECKPOINT)
+    archive = scratch("checkpoint.tar")
+    with open(archive, "wb") as file:
+        file.write(images.files_to_tar(images.oci_files([layer], "checkpoint:latest", config, annotations=CHECKPOINT)))
+    hull("load", "-i", archive).ok()
+    result = hull("run", "--rm", "--net=none", "-e", "PATH=/bin", "checkpoint:latest")
+    contains(result.out, "spec.dump")
+    contains(result.out, "CapEff:\t00000000800405fb")
+    contains(result.err, "/host: No such file")
+    equal(sorted(os.listdir(host)), ["secret"])
 
 
 def test_a_pid_that_is_taken_again_gets_no_signal():
