@@ -43,6 +43,12 @@ json::object seccomp_features() {
   return out;
 }
 
+json::object intel_rdt_features() {
+  json::object out = enabled(true);
+  out["schemata"] = out["monitoring"] = true;
+  return out;
+}
+
 json::object linux_features() {
   json::array namespaces, capabilities;
   for (const kernel::NsInfo& info : kernel::kNamespaces)
@@ -51,7 +57,7 @@ json::object linux_features() {
   json::object policies{{"modes", texts(sandbox::memory_policy_modes())}, {"flags", texts(sandbox::memory_policy_flags())}};
   return json::object{{"namespaces", namespaces}, {"capabilities", capabilities}, {"cgroup", cgroup_features()}, {"seccomp", seccomp_features()},
                       {"apparmor", enabled(path_exists("/sys/module/apparmor"))}, {"selinux", enabled(path_exists("/sys/fs/selinux/enforce"))},
-                      {"intelRdt", enabled(false)}, {"memoryPolicy", policies}, {"netDevices", enabled(true)},
+                      {"intelRdt", intel_rdt_features()}, {"memoryPolicy", policies}, {"netDevices", enabled(true)},
                       {"mountExtensions", json::object{{"idmap", enabled(sandbox::can_map_binds())}}}};
 }
 

@@ -33,8 +33,8 @@ constexpr Option kOptions[] = {
     {0, "cpu-idle", Takes::Required, "0|1", "SCHED_IDLE for the group", store<&Args::idle>},
     {0, "pids-limit", Takes::Required, "count", "Processes at most; -1: no limit", store<&Args::pids>},
     {0, "blkio-weight", Takes::Required, "weight", "10 to 1000", store<&Args::blkio_weight>},
-    {0, "l3-cache-schema", Takes::Required, "schema", "Not supported", store<&Args::l3_cache>},
-    {0, "mem-bw-schema", Takes::Required, "schema", "Not supported", store<&Args::mem_bandwidth>},
+    {0, "l3-cache-schema", Takes::Required, "schema", "Cache of its class of service, as L3:0=f;1=f", store<&Args::l3_cache>},
+    {0, "mem-bw-schema", Takes::Required, "schema", "Memory bandwidth of its class, as MB:0=50", store<&Args::mem_bandwidth>},
 };
 const Syntax kOciUpdateSyntax{.name = "update", .synopsis = "[OPTIONS] ID", .summary = "Change limits of a container", .options = kOptions,
                               .min_operands = 1, .max_operands = 1};
@@ -61,8 +61,6 @@ Result<> set_bytes(std::optional<int64_t>& out, const std::string& text, const c
 }
 
 Result<> take_options(oci::Resources& r, const Args& a) {
-  if (!a.l3_cache.empty() || !a.mem_bandwidth.empty())
-    return fail(ErrorKind::Unsupported, "--l3-cache-schema, --mem-bw-schema: hull has no Intel RDT");
   TRY(set_bytes(r.memory.limit, a.memory, "memory"));
   TRY(set_bytes(r.memory.reservation, a.reservation, "memory-reservation"));
   TRY(set_bytes(r.memory.swap, a.swap, "memory-swap"));
@@ -103,7 +101,10 @@ int oci_update(const OciCall& call) {
   if (auto code = oci_begin(call, kOciUpdateSyntax, &args, words)) return *code;
   auto resources = wanted(args);
   if (!resources) return oci_report(call.globals, resources.error());
-  auto done = runtime::update(call.globals.root, std::string(words[0]), *resources);
+  std::vector<std::string> schemata;
+  for (const std::string& line : {args.l3_cache, args.mem_bandwidth})
+    if (!line.empty()) schemata.push_back(line);
+  auto done = runtime::update(call.globals.root, std::string(words[0]), *resources, schemata);
   return done ? 0 : oci_report(call.globals, done.error());
 }
 

@@ -302,6 +302,14 @@ Result<> read(const Node& node, MemoryPolicy& p) {
   return Members(node).required("mode", p.mode).optional("nodes", p.nodes).optional("flags", p.flags).done();
 }
 
+Result<> read(const Node& node, IntelRdt& r) {
+  bool cmt = false, mbm = false;  // before 1.3, the two halves of monitoring
+  TRY(Members(node).optional("closID", r.clos_id).optional("l3CacheSchema", r.l3_cache_schema).optional("memBwSchema", r.mem_bw_schema)
+          .optional("schemata", r.schemata).optional("enableMonitoring", r.enable_monitoring).optional("enableCMT", cmt).optional("enableMBM", mbm).done());
+  r.enable_monitoring |= cmt || mbm;
+  return {};
+}
+
 struct NetDevice { std::string name; };
 Result<> read(const Node& node, NetDevice& d) { return Members(node).optional("name", d.name).done(); }
 
@@ -319,7 +327,7 @@ Result<> read(const Node& node, Linux& l) {
           .optional("rootfsPropagation", l.rootfs_propagation).optional("maskedPaths", l.masked_paths)
           .optional("readonlyPaths", l.readonly_paths).optional("mountLabel", l.mount_label)
           .optional("personality", personality).optional("timeOffsets", l.time_offsets)
-          .optional("memoryPolicy", l.memory_policy).optional("netDevices", devices).refused("intelRdt").done());
+          .optional("memoryPolicy", l.memory_policy).optional("netDevices", devices).optional("intelRdt", l.intel_rdt).done());
   for (auto& [host, device] : devices) l.net_devices[host] = std::move(device.name);
   l.personality_domain = std::move(personality.domain);
   l.personality_flags = std::move(personality.flags);

@@ -192,6 +192,12 @@ struct MemoryPolicy {
   std::vector<std::string> flags;  // "MPOL_F_STATIC_NODES"
 };
 
+struct IntelRdt {
+  std::string clos_id, l3_cache_schema, mem_bw_schema;
+  std::vector<std::string> schemata;  // lines "L3:0=f"
+  bool enable_monitoring = false;
+};
+
 struct Linux {
   std::vector<IdMapping> uid_mappings, gid_mappings;
   std::map<std::string, std::string> sysctl;
@@ -206,6 +212,7 @@ struct Linux {
   std::optional<std::string> personality_domain;
   std::vector<std::string> personality_flags;
   std::map<std::string, TimeOffset> time_offsets;  // "monotonic", "boottime"
+  std::optional<IntelRdt> intel_rdt;
   std::optional<MemoryPolicy> memory_policy;
   std::map<std::string, std::string> net_devices;  // the host's name to the container's, or "" for the same
 };

@@ -195,8 +195,19 @@ Result<> check_net_devices(const Spec& spec) {
   return {};
 }
 
+Result<> check_intel_rdt(const IntelRdt& rdt) {
+  const std::string& name = rdt.clos_id;
+  if (name != "/" && (name.find('/') != std::string::npos || name == "." || name == ".." || name == "info" || name == "mon_groups" || name == "mon_data"))
+    return invalid(format("linux.intelRdt.closID: \"{}\" is no name of a class", escape_controls(name)));
+  for (const std::string& line : rdt.schemata)
+    if (line.find('\n') != std::string::npos || line.find(':') == std::string::npos)
+      return invalid(format("linux.intelRdt.schemata: \"{}\" is no line as L3:0=f", escape_controls(line)));
+  return {};
+}
+
 Result<> check_rest(const Spec& spec) {
   const Linux& linux_ = spec.linux_;
+  if (linux_.intel_rdt) TRY(check_intel_rdt(*linux_.intel_rdt));
   if (linux_.mount_label.find_first_of(" \t\n\"") != std::string::npos) return invalid("linux.mountLabel: is no security context");
   if (linux_.personality_domain && !one_of(*linux_.personality_domain, {"LINUX", "LINUX32"}))
     return invalid(format("linux.personality.domain: unknown \"{}\"", escape_controls(*linux_.personality_domain)));

@@ -254,6 +254,15 @@ object linux_object(const Linux& l) {
   object offsets;
   for (const auto& [clock, offset] : l.time_offsets) offsets[clock] = object{{"secs", offset.secs}, {"nanosecs", offset.nanosecs}};
   put_object(o, "timeOffsets", std::move(offsets));
+  if (l.intel_rdt) {
+    object rdt;
+    put(rdt, "closID", l.intel_rdt->clos_id);
+    put(rdt, "l3CacheSchema", l.intel_rdt->l3_cache_schema);
+    put(rdt, "memBwSchema", l.intel_rdt->mem_bw_schema);
+    put_array(rdt, "schemata", strings(l.intel_rdt->schemata));
+    if (l.intel_rdt->enable_monitoring) rdt["enableMonitoring"] = true;
+    o["intelRdt"] = std::move(rdt);
+  }
   if (l.memory_policy) {
     object policy{{"mode", l.memory_policy->mode}};
     put(policy, "nodes", l.memory_policy->nodes);

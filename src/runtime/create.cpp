@@ -183,6 +183,17 @@ Result<> claim_cgroup(Making& m, Undo& undo) {
   return {};
 }
 
+Result<> claim_rdt(Making& m, Undo& undo) {
+  if (!m.spec().linux_.intel_rdt) return {};
+  std::string mountinfo = TRY(read_file("/proc/self/mountinfo"));
+  auto top = kernel::resctrl_mount_point(mountinfo);
+  if (!top)
+    return fail(ErrorKind::Unsupported, "config.json: linux.intelRdt: no resctrl is mounted; mount it where the processor has it: mount -t resctrl resctrl /sys/fs/resctrl");
+  m.state.rdt = TRY_CONTEXT(kernel::claim_rdt(*top, *m.spec().linux_.intel_rdt, m.options.id), "config.json: linux.intelRdt");
+  undo.add([&m] { (void)kernel::release_rdt(m.state.rdt); });
+  return write_state(m.home, m.state);
+}
+
 Result<> plan(Making& m) {
   Filter filter = TRY(seccomp_of(m.spec()));
   Standing creating{m.state, "creating", Fd()}, created{m.state, "created", Fd()};
@@ -229,6 +240,7 @@ Result<> run_host_hooks(Making& m, sandbox::Launched& launched) {
 // Between the namespaces' making and the release: limits, the pid on disk, hooks.
 Result<> complete(Making& m, sandbox::Launched& launched) {
   TRY_CONTEXT(limit(m.container), "linux.resources");
+  TRY_CONTEXT(kernel::enter_rdt(m.state.rdt, launched.pid()), "linux.intelRdt");
   m.state.process = TRY(kernel::identify_process(launched.pid(), launched.pidfd()));
   TRY(write_state(m.home, m.state));
   TRY(move_devices(m, launched));
@@ -270,6 +282,7 @@ static Result<pid_t> make(Making& m, bool& hooks_began) {
   Undo undo;
   TRY(claim_directory(m, undo));
   TRY(claim_cgroup(m, undo));
+  TRY(claim_rdt(m, undo));
   TRY(plan(m));
   Passing passing;
   TRY(prepare_passing(m, passing));

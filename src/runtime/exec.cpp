@@ -73,6 +73,7 @@ Result<pid_t> exec(const ExecOptions& options) {
   auto launched = TRY(enter(e.entry, process));
   if (process.oom_score_adj)
     TRY_CONTEXT(write_kernel_file(format("/proc/{}/oom_score_adj", launched.pid()), std::to_string(*process.oom_score_adj)), "process.oomScoreAdj");
+  TRY_CONTEXT(kernel::enter_rdt(e.standing.state.rdt, launched.pid()), "linux.intelRdt");
   TRY(write_pid_file(options.pid_file, launched.pid()));
   TRY(send_pidfd(options.pidfd_socket, launched.pidfd()));
   TRY(launched.go());

@@ -76,6 +76,7 @@ Result<> remove(const std::string& root, const std::string& id, bool force, cons
   if (live && !force) return fail(ErrorKind::Conflict, format("cannot delete container {} that is not stopped: {}", id, standing.status));
   TRY(end_processes(standing));
   TRY(release_group(standing.state.cgroup, standing.state.unit));
+  TRY(kernel::release_rdt(standing.state.rdt));
   standing.status = "stopped";
   std::string text = json::to_text(state_json(standing, false));
   TRY(remove_tree(home.directory));
@@ -101,10 +102,11 @@ static Result<> check_use(const kernel::Cgroup& group, const oci::Memory& memory
   return {};
 }
 
-Result<> update(const std::string& root, const std::string& id, oci::Resources resources) {
+Result<> update(const std::string& root, const std::string& id, oci::Resources resources, const std::vector<std::string>& rdt_schemata) {
   drop_zeros(resources);
   Standing standing = TRY(stand(root, id));
   if (standing.status == "stopped") return fail(ErrorKind::Conflict, "container not running");
+  if (!rdt_schemata.empty()) TRY(kernel::change_rdt(standing.state.rdt, rdt_schemata));
   auto group = TRY(group_of(standing));
   TRY(check_use(*group, resources.memory));
   if (resources.cpu.quota.has_value() != resources.cpu.period.has_value()) {  // v2 and systemd take them together

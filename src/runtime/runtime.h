@@ -39,7 +39,8 @@ Result<> kill(const std::string& root, const std::string& id, int signal_number,
 // With `force` also one that runs, or whose state cannot be read: then by the group that its configuration names.
 Result<> remove(const std::string& root, const std::string& id, bool force, const Warn& warn = {});
 Result<> pause(const std::string& root, const std::string& id, bool freeze);
-Result<> update(const std::string& root, const std::string& id, oci::Resources resources);
+// `rdt_schemata`: lines for the container's class of service.
+Result<> update(const std::string& root, const std::string& id, oci::Resources resources, const std::vector<std::string>& rdt_schemata);
 Result<std::vector<pid_t>> processes(const std::string& root, const std::string& id);
 Result<kernel::CgroupStats> stats(const std::string& root, const std::string& id);
 Result<std::vector<Standing>> list(const std::string& root);

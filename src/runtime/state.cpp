@@ -25,6 +25,7 @@ Result<> write_state(const Home& home, const State& state) {
                  {"identity", state.process.identity}, {"boot", state.boot},  {"bundle", state.bundle},
                  {"rootfs", state.rootfs},          {"created", state.created}, {"cgroup", state.cgroup}};
   if (!state.unit.empty()) o["unit"] = state.unit;
+  if (!state.rdt.directory.empty()) o["intelRdt"] = json::object{{"directory", state.rdt.directory}, {"monitor", state.rdt.monitor}, {"made", state.rdt.made}};
   o["annotations"] = std::move(annotations);
   return replace_file(home.file("state.json"), json::to_text(o), Durability::Volatile);
 }
@@ -32,14 +33,16 @@ Result<> write_state(const Home& home, const State& state) {
 static Result<State> read_state(const Home& home, const std::string& id) {
   auto text = read_file(home.file("state.json"));
   if (!text && text.error().kind() == ErrorKind::NotFound) {
-    if (path_exists(home.directory)) return State{oci::kSpecVersion, id, "", "", "", "", {}, "", {}, ""};  // cut short before it was written
+    if (path_exists(home.directory)) return State{oci::kSpecVersion, id, "", "", "", "", {}, "", {}, "", {}};  // cut short before it was written
     return fail(ErrorKind::NotFound, format("container \"{}\" does not exist", id));
   }
   std::string content = TRY(std::move(text));
   json::value document = TRY(json::parse(content, home.file("state.json")));
   auto get = [&](const char* key) { return std::string(json::get_string(document, key)); };
-  State state{get("ociVersion"), get("id"), get("bundle"), get("rootfs"), get("created"), get("cgroup"), {}, get("boot"), {}, get("unit")};
+  State state{get("ociVersion"), get("id"), get("bundle"), get("rootfs"), get("created"), get("cgroup"), {}, get("boot"), {}, get("unit"), {}};
   if (state.id != id) return fail(ErrorKind::Corrupt, format("{}: is no state of {}", home.file("state.json"), id));
+  if (const json::value* rdt = json::find(document, "intelRdt"); rdt != nullptr && rdt->is_object())
+    state.rdt = {std::string(json::get_string(*rdt, "directory")), std::string(json::get_string(*rdt, "monitor")), json::get_bool(*rdt, "made")};
   state.process = {static_cast<pid_t>(json::get_int(document, "pid")), get("identity")};
   if (const json::value* annotations = json::find(document, "annotations"); annotations != nullptr && annotations->is_object())
     for (const auto& member : annotations->get_object())

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "kernel/cgroup.h"
 #include "kernel/identity.h"
+#include "kernel/resctrl.h"
 #include "oci/spec.h"
 
 namespace hull::runtime {
@@ -21,6 +22,7 @@ struct State {
   std::string boot;
   std::map<std::string, std::string> annotations;
   std::string unit;  // systemd's, which made the group; "": hull made it
+  kernel::RdtClass rdt;
 };
 
 struct Standing {

@@ -143,7 +143,7 @@ def test_update_changes_limits_by_options_and_by_file():
         oci("update", "--memory", "x", name).fails(1, "--memory")
         oci("update", "--cpu-share", "-1", name).fails(1, "--cpu-share")
         oci("update", "-r", "-", name, input='{"memory":{"limit":4096,"checkBeforeUpdate":true}}').fails(1, "in use")
-        oci("update", "--l3-cache-schema", "x", name).fails(1, "Intel RDT")
+        oci("update", "--l3-cache-schema", "L3:0=f", name).fails(1, "no class of service")
         oci("update", "-r", "-", name, input='{"memory":{"limt":1}}').ok()
         oci("update", "-r", "-", name, input='{"memory":{"limit":"1"}}').fails(1, "memory.limit")
 
