@@ -24,7 +24,9 @@ constexpr const char* kFull = R"({"ociVersion":"1.2.0","process":{"terminal":tru
 "devices":[{"type":"c","path":"/dev/x","major":1,"minor":2,"fileMode":438,"uid":0}],
 "seccomp":{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":38,"syscalls":[{"names":["read"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":18446744073709551615,"valueTwo":1,"op":"SCMP_CMP_MASKED_EQ"}]}]},
 "rootfsPropagation":"slave","maskedPaths":["/proc/kcore"],"readonlyPaths":["/proc/sys"],"mountLabel":"m",
-"personality":{"domain":"LINUX32","flags":["X"]},"timeOffsets":{"monotonic":{"secs":-4,"nanosecs":5}}}})";
+"personality":{"domain":"LINUX32","flags":["X"]},"timeOffsets":{"monotonic":{"secs":-4,"nanosecs":5}},
+"intelRdt":{"closID":"gold","l3CacheSchema":"L3:0=f","memBwSchema":"MB:0=5","schemata":["L2:0=1"],"enableMonitoring":true},
+"memoryPolicy":{"mode":"MPOL_BIND","nodes":"0","flags":["MPOL_F_STATIC_NODES"]},"netDevices":{"eth0":{"name":"inside"}}}})";
 
 constexpr const char* kSmall = R"({"ociVersion":"1.0.2","process":{"args":["sh"],"cwd":"/"},"root":{"path":"r"},
 "linux":{"namespaces":[{"type":"mount"}]}})";
@@ -93,7 +95,7 @@ TEST(OciParse, ErrorsNameTheField) {
       {"{\"type\":\"mount\"}]", "{\"type\":\"mount\"}],\"sysctl\":{\"kernel.panic\":\"1\"}", "linux.sysctl[\"kernel.panic\"]: belongs to no namespace"},
       {"{\"type\":\"mount\"}]", "{\"type\":\"mount\"}],\"sysctl\":{\"net.x\":\"1\"}", "linux.sysctl[\"net.x\"]: needs a network namespace"},
       {"{\"type\":\"mount\"}]", "{\"type\":\"mount\"}],\"uidMappings\":[{\"containerID\":0,\"hostID\":0,\"size\":1}]", "linux.uidMappings: given without a user namespace"},
-      {"{\"type\":\"mount\"}]", "{\"type\":\"mount\"}],\"intelRdt\":{}", "c: linux.intelRdt: not supported; remove it"},
+      {"{\"type\":\"mount\"}]", "{\"type\":\"mount\"}],\"intelRdt\":[]", "c: linux.intelRdt: expected an object, not an array"},
       {"{\"type\":\"mount\"}]", "{\"type\":\"mount\"}],\"resources\":{\"memory\":{\"limit\":\"1m\"}}", "c: linux.resources.memory.limit: expected an integer from -9223372036854775808 to 9223372036854775807, not a string"},
       {"{\"type\":\"mount\"}]", "{\"type\":\"mount\"}],\"maskedPaths\":[\"x\"]", "linux.maskedPaths: \"x\" is not absolute"},
   };
