@@ -1,5 +1,6 @@
 // -v, --mount, --tmpfs and --device.
 #include <algorithm>
+#include <optional>
 
 #include "base/text.h"
 #include "engine/specs.h"
@@ -18,13 +19,27 @@ Result<> check_target(std::string_view spec, std::string_view target) {
   return {};
 }
 
-Result<> apply_volume_option(MountSpec& mount, std::string_view spec, std::string_view option) {
-  if (option == "ro" || option == "readonly") mount.read_only = true;
-  else if (option == "rw" || option == "z" || option == "Z" || option == "nocopy" || option.empty()) return {};
-  else if (option == "bind") mount.recursive = false;
-  else if (option == "rbind") mount.recursive = true;
-  else if (is_propagation(option)) mount.propagation = option;
-  else return fail(ErrorKind::Invalid, format("invalid mode: {} in volume specification '{}'", option, spec));
+// What a word of -v's third part says something of; docker takes one word of each kind. None: it is no such word.
+std::optional<std::string_view> apply_volume_option(MountSpec& mount, std::string_view option) {
+  if (option == "ro" || option == "readonly") return mount.read_only = true, "access";
+  if (option == "rw") return "access";
+  if (option == "z" || option == "Z") return "label";
+  if (option == "nocopy") return "copy";
+  if (option == "bind") return mount.recursive = false, "recursion";
+  if (option == "rbind") return mount.recursive = true, "recursion";
+  if (is_propagation(option)) return mount.propagation = option, "propagation";
+  return std::nullopt;
+}
+
+Result<> apply_volume_options(MountSpec& mount, std::string_view spec, std::string_view options) {
+  std::vector<std::string_view> said;
+  for (const std::string& option : split(options, ',')) {
+    if (option.empty()) continue;
+    auto kind = apply_volume_option(mount, option);
+    if (!kind || std::find(said.begin(), said.end(), *kind) != said.end())
+      return fail(ErrorKind::Invalid, format("invalid mode: {} in volume specification '{}'", kind ? options : std::string_view(option), spec));
+    said.push_back(*kind);
+  }
   return {};
 }
 
@@ -100,8 +115,7 @@ Result<MountSpec> parse_volume(std::string_view text, std::string_view working_d
   mount.target = clean_path(parts[1]);
   mount.create_source = true;
   mount.propagation = "rprivate";
-  if (parts.size() == 3)
-    for (const std::string& option : split(parts[2], ',')) TRY(apply_volume_option(mount, text, option));
+  if (parts.size() == 3) TRY(apply_volume_options(mount, text, parts[2]));
   return mount;
 }
 

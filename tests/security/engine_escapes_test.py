@@ -350,3 +350,21 @@ def test_a_pid_that_is_taken_again_gets_no_signal():
             other.kill()
             other.wait()
         check(alive, f"a foreign process was killed by hull {words[0]} or rm -f")
+
+
+SMUGGLED = ("private,rw,dev", "rslave,suid", "shared ro", "shared\nrw", "SHARED", "Private", "rprivate\t", "share", "sharedd", "rrshared", "unbindable,rw",
+            "private;rw", "0", "-1", "none", "bind,rbind", "remount,rw", "idmap", "rshared,rshared", "private,private", "mode=777", "uid=0", "lowerdir=/",
+            "rro,rw", "slave,dev,exec")
+
+
+def test_a_propagation_is_one_word_of_a_list():
+    """CVE-2024-9407: an option's value brings no other option."""
+    taken = []
+    for word in SMUGGLED:
+        for options in (("-v", f"/etc:/x:{word}"), ("--mount", f"type=bind,src=/etc,dst=/x,bind-propagation={word}")):
+            result = hull("run", "--rm", "--net=none", *options, "busybox", "true")
+            if result.code != 125:
+                taken.append(f"{options}: {result.code}")
+    equal(taken, [])
+    for word in ("private", "rprivate", "slave", "rslave"):
+        hull("run", "--rm", "--net=none", "-v", f"/etc:/x:ro,{word}", "busybox", "touch", "/x/y").exits(1).err_contains("Read-only")
