@@ -2,6 +2,7 @@
 import json
 import os
 import stat
+import time
 
 from lib.bundle import bundle, container, oci, quiet_oci, rootfs, run_bundle, state
 from lib.hull import check, contains, equal, eventually, log, namespace_of, scratch
@@ -167,6 +168,31 @@ def test_start_tells_of_a_start_container_hook_that_fails():
     name = os.path.basename(path)
     equal(quiet_oci("create", "-b", path, name), (0, ""))
     oci("start", name).fails(1, "hooks.startContainer[0]: /bin/false: exit status 1")
+    eventually(lambda: state(name)["status"] == "stopped")
+    oci("delete", name).ok()
+
+
+def test_start_returns_when_the_hooks_are_done_and_leaves_no_descriptor():
+    hook = {"path": "/bin/sh", "args": ["sh", "-c", "sleep 601 & echo hooked > /hooked"]}  # and what it leaves behind holds nothing
+    with container(hooks(startContainer=[hook]), start=False) as name:
+        began = time.monotonic()
+        oci("start", name, timeout=5).ok()
+        check(time.monotonic() - began < 3, "start waited for the program")
+        with open(f"{rootfs()}/hooked") as file:
+            equal(file.read(), "hooked\n")
+        held = [os.readlink(f"/proc/{state(name)['pid']}/fd/{fd}") for fd in os.listdir(f"/proc/{state(name)['pid']}/fd")]
+        equal(held, ["/dev/null"] * 3)
+
+
+def test_an_exec_that_fails_after_the_hooks_is_told_too():
+    path = bundle(hooks(startContainer=[{"path": "/bin/sh", "args": ["sh", "-c", "printf '#!/nowhere\\n' > /program"]}]),
+                  {"process": {"args": ["/program"]}})
+    name = os.path.basename(path)
+    with open(f"{rootfs()}/program", "w") as file:
+        file.write("#!/bin/sh\n")
+    os.chmod(f"{rootfs()}/program", 0o755)
+    equal(quiet_oci("create", "-b", path, name), (0, ""))
+    oci("start", name).fails(1, "exec: /program: No such file or directory")
     eventually(lambda: state(name)["status"] == "stopped")
     oci("delete", name).ok()
 

@@ -108,6 +108,7 @@ int wait_start(const StepView& step) {
   close(sandbox::kControlFd);
   g_state.control = -1;
   g_state.outcome = static_cast<int>(step.number(1));
+  if (g_state.outcome > 0) fcntl(g_state.outcome, F_SETFD, FD_CLOEXEC);  // its end is what `start` waits for
   char byte;
   ssize_t got;
   do got = read(fifo, &byte, 1);
@@ -138,11 +139,13 @@ static int exec_by_search(char** arguments, char** environment) {
 // The caller's descriptors take 3 and the numbers after it, where ours are until now.
 static int place_preserved(int first, int count) {
   constexpr int kOutOfTheWay = 512;
-  if (g_state.control >= 0) {
-    int moved = fcntl(g_state.control, F_DUPFD_CLOEXEC, first + count + kOutOfTheWay);
-    if (moved < 0) return fail("fcntl", "control socket");
-    close(g_state.control);
-    g_state.control = moved;
+  int* const own[] = {&g_state.control, &g_state.outcome};
+  for (int* ours : own) {
+    if (*ours <= 0) continue;
+    int moved = fcntl(*ours, F_DUPFD_CLOEXEC, first + count + kOutOfTheWay);
+    if (moved < 0) return fail("fcntl", "descriptor of hull's own");
+    close(*ours);
+    *ours = moved;
   }
   for (int i = 0; i < count; ++i) {
     if (dup2(first + i, 3 + i) < 0) return fail("dup2", "preserved descriptor");
