@@ -177,12 +177,18 @@ Result<ns::PinSet> NamedNamespaces::pin(std::string_view name, std::string sourc
   return set;
 }
 
+// By its own name, or by the kernel's for its memory file, which a hull before this one left it.
+static bool is_called_init(pid_t pid) {
+  std::string name = read_file(format("/proc/{}/comm", pid)).value_or("");
+  return name == "hull-init\n" || name == "memfd:hull-init\n";
+}
+
 // The hull-init of `hull ns create`: a container's is in the container's group.
 static std::optional<ProcessIdentity> holder_of(uint64_t pid_ns) {
   std::optional<ProcessIdentity> found;
   Fd proc = open_file("/proc", O_RDONLY | O_DIRECTORY).value_or(Fd());
   ns::each_number(proc.get(), [&](pid_t pid) {
-    if (found || kernel::ns_inode(pid, NsKind::Pid) != pid_ns || read_file(format("/proc/{}/comm", pid)).value_or("") != "memfd:hull-init\n" ||
+    if (found || kernel::ns_inode(pid, NsKind::Pid) != pid_ns || !is_called_init(pid) ||
         read_file(format("/proc/{}/cgroup", pid)).value_or("").find("/hull/") != std::string::npos) return;
     if (auto pidfd = open_pidfd(pid))
       if (auto identity = identify_process(pid, *pidfd)) found = *identity;

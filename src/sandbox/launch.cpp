@@ -356,7 +356,7 @@ Result<> send_text(const Fd& control, const std::string& text) {
 }  // namespace
 
 Result<> check_open_files() {
-  constexpr rlim_t kNeeded = 256;  // above kOutOfTheWay
+  constexpr rlim_t kNeeded = 192;  // above kOutOfTheWay
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kNeeded) return {};
   return fail(ErrorKind::System, format("the limit of open files is {}, and {} are needed; raise it: ulimit -n 1024", limit.rlim_cur, kNeeded));

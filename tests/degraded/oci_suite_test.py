@@ -16,7 +16,8 @@ SETS = {name: (name,) for name in ("openat2", "clone3", *MOUNT_API, "close_range
     "all": ("openat2", "clone3", *MOUNT_API, "close_range", "pidfd_open", "pidfd_send_signal")}
 # What a case is like in this lane: its own filter is seen, and mapped mounts need the calls.
 LEFT_OUT = {"no filter"}
-MAPPED = {"an idmapped bind", "an idmapped bind that is read-only"}
+MAPPED = {"an idmapped bind", "an idmapped bind that is read-only", "rbind with idmap and a mount below", "rbind with ridmap and a mount below",
+          "idmap with the user namespace's own mapping", "ridmap with the user namespace's own mapping"}
 
 
 def suite(name):

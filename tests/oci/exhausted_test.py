@@ -68,14 +68,14 @@ def limited(which, value):
 
 def test_a_limit_of_open_files_that_is_too_low_is_told_before_anything_is_made():
     path = bundle({"process": {"args": ["/bin/true"]}})
-    for count in (4, 20, 128, 255):
+    for count in (4, 20, 128, 191):
         low = limited(resource.RLIMIT_NOFILE, count)
-        oci("run", "-b", path, "x", preexec=low).fails(1, f"the limit of open files is {count}, and 256 are needed; raise it: ulimit -n 1024")
+        oci("run", "-b", path, "x", preexec=low).fails(1, f"the limit of open files is {count}, and 192 are needed; raise it: ulimit -n 1024")
         hull("run", "--rm", "--net=none", "busybox", "true", preexec=low).fails(125, "the limit of open files")
         equal((oci("list", "-q").ok().out, hull("ps", "-aq").ok().out), ("", ""), f"left with {count} descriptors")
     with container() as name:
         oci("exec", name, "/bin/true", preexec=limited(resource.RLIMIT_NOFILE, 9)).fails(255, "the limit of open files")
-    for count in (256, 300):
+    for count in (192, 300):
         oci("run", "-b", path, "x", preexec=limited(resource.RLIMIT_NOFILE, count)).ok()
         hull("run", "--rm", "--net=none", "busybox", "true", preexec=limited(resource.RLIMIT_NOFILE, count)).ok()
 
