@@ -148,15 +148,30 @@ static bool is_bidi_control(std::string_view text, size_t at) {
          (second == 0x81 && third >= 0xa6 && third <= 0xa9);
 }
 
+// Of the UTF-8 character that begins at `at`; 0 where none does. utf-8(7), without surrogates and what is written longer than needed.
+static size_t character_size(std::string_view text, size_t at) {
+  auto byte = [&](size_t i) { return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0u; };
+  unsigned first = byte(0), second = byte(1);
+  if (first < 0x80) return 1;
+  size_t size = first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+  bool cut = (first == 0xe0 && second < 0xa0) || (first == 0xed && second >= 0xa0) || (first == 0xf0 && second < 0x90) || (first == 0xf4 && second >= 0x90);
+  for (size_t i = 1; i < size; ++i) cut |= (byte(i) & 0xc0) != 0x80;
+  return cut ? 0 : size;
+}
+
 std::string escape_controls(std::string_view text) {
   std::string safe;
-  for (size_t i = 0; i < text.size(); ++i) {
+  for (size_t i = 0; i < text.size();) {
     auto byte = static_cast<unsigned char>(text[i]);
-    bool c1 = byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+    size_t size = character_size(text, i);
+    bool c1 = size == 2 && byte == 0xc2 && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+    bool control = size == 0 || byte < 0x20 || byte == 0x7f || c1 || is_bidi_control(text, i);
+    size = std::max<size_t>(size, 1);
     if (byte == '\n') safe.append("\\n");
     else if (byte == '\t') safe.append("\\t");
-    else if (byte < 0x20 || byte == 0x7f || c1 || is_bidi_control(text, i)) safe.append(format("\\x{:02x}", byte));
-    else safe.push_back(text[i]);
+    else if (!control) safe.append(text.substr(i, size));
+    else for (size_t k = i; k < i + size; ++k) safe.append(format("\\x{:02x}", static_cast<unsigned char>(text[k])));
+    i += size;
   }
   return safe;
 }

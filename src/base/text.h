@@ -36,7 +36,7 @@ std::string to_upper(std::string_view text);
 // What a POSIX shell reads back as this one word; bare if it needs no quotes.
 std::string shell_quote(std::string_view word);
 std::string shell_quote(const std::vector<std::string>& words);
-// Control characters, DEL and bidi controls made visible (\n, \x1b, …), for output on a terminal (SECURITY M2).
+// Control characters, DEL, bidi controls and what is no UTF-8 made visible (\n, \x1b, …), for terminals and JSON (SECURITY M2).
 std::string escape_controls(std::string_view text);
 // Undoes the \040-style octal escapes of mountinfo and fstab.
 std::string unescape_octal(std::string_view text);

@@ -27,7 +27,10 @@ TEST(ShellQuote, QuotesOnlyWhatTheShellWouldChange) {
 
 TEST(EscapeControls, ShowsWhatATerminalWouldObey) {
   EXPECT_EQ(escape_controls("a\033[31m\n"), "a\\x1b[31m\\n");
-  EXPECT_EQ(escape_controls("\xe2\x80\xae""evil"), "\\xe2\x80\xae""evil");
+  EXPECT_EQ(escape_controls("\xe2\x80\xae""evil"), "\\xe2\\x80\\xaeevil");
+  EXPECT_EQ(escape_controls("\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"), "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80");  // whole characters
+  EXPECT_EQ(escape_controls("a\xa4z\xff\xc3"), "a\\xa4z\\xff\\xc3");
+  EXPECT_EQ(escape_controls("\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80"), "\\xc0\\xaf\\xed\\xa0\\x80\\xf4\\x90\\x80\\x80");  // overlong, a surrogate, too high
 }
 
 }  // namespace hull

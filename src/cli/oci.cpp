@@ -66,11 +66,13 @@ static Result<> check_globals(Globals& globals) {
     if (std::find(known.begin(), known.end(), value) != known.end()) return {};
     return fail(ErrorKind::Invalid, format("--{}: unknown \"{}\"", option, escape_controls(value)));
   };
+  if (globals.root.empty()) return fail(ErrorKind::Invalid, "--root: is empty; give a directory");
   TRY(check("log-format", globals.log_format, {"text", "json"}));
   TRY(check("cgroup-manager", globals.cgroup_manager, {"", "cgroupfs", "systemd", "disabled"}));
   if (auto boolean = parse_bool(globals.rootless); !boolean) TRY(check("rootless", globals.rootless, {"", "auto"}));
   globals.systemd_cgroup |= globals.cgroup_manager == "systemd";
   globals.no_cgroup = globals.cgroup_manager == "disabled";
+  if (!globals.log.empty()) TRY_CONTEXT(open_file(globals.log, O_WRONLY | O_CREAT | O_APPEND, 0644), "--log");
   return {};
 }
 

@@ -67,9 +67,9 @@ Result<oci::Process> read_process(const std::string& path) {
 }
 
 // With --process the file is all there is, as runc has it.
-Result<> change_process(oci::Process& process, const ExecArgs& args, std::span<const std::string_view> command) {
-  if (!args.process.empty()) {
-    process = TRY(read_process(args.process));
+Result<> change_process(oci::Process& process, const ExecArgs& args, const std::optional<oci::Process>& whole, std::span<const std::string_view> command) {
+  if (whole) {
+    process = *whole;
     return {};
   }
   process.args.assign(command.begin(), command.end());
@@ -96,10 +96,12 @@ Result<int> exec_to_end(const OciCall& call, const ExecArgs& args, const std::ve
   options.cgroups = args.cgroups;
   options.warn = [&call](const std::string& text) { oci_warn(call.globals, text); };
   std::span<const std::string_view> command(words.data() + 1, words.size() - 1);
-  options.change = [&](oci::Process& process) { return change_process(process, args, command); };
+  std::optional<oci::Process> whole;
+  if (!args.process.empty()) whole = TRY(read_process(args.process));  // once: it may be a pipe
+  options.change = [&](oci::Process& process) { return change_process(process, args, whole, command); };
   Foreground foreground;
   if (!args.detach) {
-    bool terminal = args.process.empty() ? args.tty : TRY(read_process(args.process)).terminal;
+    bool terminal = whole ? whole->terminal : args.tty;
     TRY(foreground.open(terminal && args.console_socket.empty()));
     options.console_fd = foreground.console_fd();
   }

@@ -1,4 +1,6 @@
 // hull oci create and run.
+#include <unistd.h>
+
 #include <cstdlib>
 #include <span>
 
@@ -34,14 +36,15 @@ const Syntax kOciCreateSyntax{.name = "create", .synopsis = "[OPTIONS] ID", .sum
 const Syntax kOciRunSyntax{.name = "run", .synopsis = "[OPTIONS] ID", .summary = "Make a container from a bundle, run it to its end, and delete it",
                            .options = kRunOptions, .min_operands = 1, .max_operands = 1};
 
-// sd_listen_fds(3): sockets that systemd passed to us go on to the container's process.
-Result<> pass_listen_fds(runtime::CreateOptions& options) {
-  const char* text = ::getenv("LISTEN_FDS");
-  auto count = text == nullptr ? std::nullopt : parse_uint(text, 0, 1024);
-  if (!count || *count == 0) return {};
+// sd_listen_fds(3): sockets that systemd passed to us go on to the container's process. Those for another process are not ours,
+// but engines that pass them on say nothing of the pid, or what it is in the container.
+void pass_listen_fds(runtime::CreateOptions& options) {
+  const char *text = ::getenv("LISTEN_FDS"), *pid = ::getenv("LISTEN_PID");
+  bool ours = pid == nullptr || std::string_view(pid) == "1" || std::string_view(pid) == std::to_string(::getpid());
+  auto count = text == nullptr || !ours ? std::nullopt : parse_uint(text, 1, 1024);
+  if (!count || !runtime::check_preserved(static_cast<uint32_t>(*count))) return;
   options.preserve_fds += static_cast<uint32_t>(*count);
   options.extra_environment = {format("LISTEN_FDS={}", *count), "LISTEN_PID=1"};
-  return {};
 }
 
 Result<runtime::CreateOptions> options_of(const OciCall& call, const MakeArgs& args, std::string_view id) {
@@ -49,7 +52,7 @@ Result<runtime::CreateOptions> options_of(const OciCall& call, const MakeArgs& a
   options.root = call.globals.root;
   options.id = id;
   options.bundle = args.bundle;
-  options.config = args.config.empty() ? args.bundle + "/config.json" : args.config;
+  options.config = TRY(read_file(args.config.empty() ? args.bundle + "/config.json" : args.config));  // once: it may be a pipe
   options.pid_file = args.pid_file;
   options.pidfd_socket = args.pidfd_socket;
   options.console_socket = args.console_socket;
@@ -60,7 +63,7 @@ Result<runtime::CreateOptions> options_of(const OciCall& call, const MakeArgs& a
   options.no_cgroup = call.globals.no_cgroup;
   options.warn = [&call](const std::string& text) { oci_warn(call.globals, text); };
   options.notify = !oci_notify_socket().empty();
-  TRY(pass_listen_fds(options));
+  pass_listen_fds(options);
   TRY(runtime::check_preserved(options.preserve_fds));
   return options;
 }

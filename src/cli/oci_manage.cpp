@@ -2,6 +2,7 @@
 #include <regex.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 
 #include "base/text.h"
@@ -61,6 +62,19 @@ Result<std::vector<std::string>> ids_of(const std::string& root, const std::stri
   return ids;
 }
 
+// Each of them, whatever becomes of the others: the errors, with --regex by id.
+Result<> for_each(const OciCall& call, const std::string& name, bool is_regex, const std::function<Result<>(const std::string& id)>& act) {
+  std::vector<std::string> ids = TRY(ids_of(call.globals.root, name, is_regex));
+  if (!is_regex) return act(ids[0]);
+  std::vector<std::string> failed;
+  for (const std::string& id : ids)
+    if (auto done = act(id); !done) failed.push_back(format("{}: {}", id, done.error().text()));
+  return failed.empty() ? Result<>() : fail(ErrorKind::Conflict, join(failed, "; "));
+}
+
+// Signal 0 asks whether it lives; kill(2).
+Result<int> parse_oci_signal(std::string_view text) { return text == "0" ? Result<int>(0) : engine::parse_signal(text); }
+
 // As Go's tabwriter lays it out for runc: columns as wide as their content, 12 at least.
 std::string list_table(const std::vector<runtime::Standing>& all) {
   std::vector<std::vector<std::string>> rows = {{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}};
@@ -95,17 +109,15 @@ int oci_state(const OciCall& call) {
 
 int oci_kill(const OciCall& call) {
   return act(call, kOciKillSyntax, [&](const Args& args, const Words& words, const std::string& id) -> Result<> {
-    int number = TRY(engine::parse_signal(words.size() > 1 ? words[1] : "TERM"));
-    for (const std::string& one : TRY(ids_of(call.globals.root, id, args.regex))) TRY(runtime::kill(call.globals.root, one, number, args.all));
-    return {};
+    int number = TRY(parse_oci_signal(words.size() > 1 ? words[1] : "TERM"));
+    return for_each(call, id, args.regex, [&](const std::string& one) { return runtime::kill(call.globals.root, one, number, args.all); });
   });
 }
 
 int oci_delete(const OciCall& call) {
   return act(call, kOciDeleteSyntax, [&](const Args& args, const Words&, const std::string& id) -> Result<> {
     auto warn = [&](const std::string& text) { oci_warn(call.globals, text); };
-    for (const std::string& one : TRY(ids_of(call.globals.root, id, args.regex))) TRY(runtime::remove(call.globals.root, one, args.force, warn));
-    return {};
+    return for_each(call, id, args.regex, [&](const std::string& one) { return runtime::remove(call.globals.root, one, args.force, warn); });
   });
 }
 

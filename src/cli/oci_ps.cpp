@@ -19,6 +19,12 @@ const Syntax kOciPsSyntax{.name = "ps", .synopsis = "[OPTIONS] ID [PS OPTIONS]",
                           .options = kPsOptions, .operands = Operands::EndOptions, .min_operands = 1,
                           .epilogue = "Options after ID are those of ps(1), -ef if there are none; its output must have the column PID."};
 
+std::string first_words(std::string_view said) {
+  for (std::string_view line : split_lines(said))
+    if (!trim(line).empty()) return escape_controls(trim(line));
+  return "it failed without a word";
+}
+
 // What ps says; its own words are the error.
 Result<std::string> run_ps(const std::vector<std::string_view>& words) {
   std::vector<std::string> texts = {"ps"};
@@ -42,7 +48,7 @@ Result<std::string> run_ps(const std::vector<std::string_view>& words) {
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
   if (!said) return said;
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return fail(ErrorKind::Invalid, "ps: " + escape_controls(trim(said->substr(0, said->find('\n')))));
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return fail(ErrorKind::Invalid, "ps: " + first_words(*said));
   return said;
 }
 

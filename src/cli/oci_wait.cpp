@@ -1,5 +1,6 @@
 #include "cli/oci_wait.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -7,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <optional>
@@ -37,6 +39,7 @@ Result<> Foreground::take_master() {
   int fd;
   std::memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
   master_ = Fd(fd);
+  ::fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
   resize();
   if (::isatty(0) == 1) TRY(raw_.enter(0));
   return {};
@@ -49,25 +52,32 @@ void Foreground::resize() {
   ::ioctl(master_.get(), TIOCSWINSZ, &window);
 }
 
-Result<> Foreground::carry(bool typed, bool shown) {
-  char buffer[16384];
-  if (typed) {
+// What was typed goes on as the terminal takes it; one that nobody reads any more takes nothing.
+void Foreground::type() {
+  char buffer[4096];
+  if (typed_.empty()) {
     ssize_t got = ::read(0, buffer, sizeof buffer);
-    if (got > 0) TRY(write_all(master_, {buffer, static_cast<size_t>(got)}, "terminal"));
-    typing_ = got > 0 || (got < 0 && errno == EINTR);
+    if (got > 0) typed_.assign(buffer, static_cast<size_t>(got));
+    typing_ = got > 0 || (got < 0 && (errno == EINTR || errno == EAGAIN));
   }
-  if (!shown) return {};
+  ssize_t put = typed_.empty() ? 0 : ::write(master_.get(), typed_.data(), typed_.size());
+  if (put > 0) typed_.erase(0, static_cast<size_t>(put));
+  if (put < 0 && errno != EINTR && errno != EAGAIN) typing_ = false, typed_.clear();
+}
+
+// A pipe that polls as writable takes this much without waiting; pipe(7), PIPE_BUF.
+Result<> Foreground::show() {
+  constexpr size_t kMost = 4096;
+  ssize_t put = ::write(1, shown_.data(), std::min(shown_.size(), kMost));
+  if (put > 0) shown_.erase(0, static_cast<size_t>(put));
+  return put < 0 && errno != EINTR && errno != EAGAIN ? fail_errno("write", "standard output") : Result<>();
+}
+
+void Foreground::take_output() {
+  char buffer[16384];
   ssize_t got = ::read(master_.get(), buffer, sizeof buffer);
-  if (got > 0) {
-    for (ssize_t put = 0; put < got;) {
-      ssize_t now = ::write(1, buffer + put, static_cast<size_t>(got - put));
-      if (now < 0 && errno != EINTR) return fail_errno("write", "standard output");
-      if (now > 0) put += now;
-    }
-  } else if (got == 0 || errno != EINTR) {
-    master_.reset();  // EIO: nobody has the terminal any more
-  }
-  return {};
+  if (got > 0) shown_.assign(buffer, static_cast<size_t>(got));
+  else if (got == 0 || (errno != EINTR && errno != EAGAIN)) master_.reset();  // EIO: nobody has the terminal any more
 }
 
 static Result<std::optional<int>> reaped(pid_t child) {
@@ -78,24 +88,30 @@ static Result<std::optional<int>> reaped(pid_t child) {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+// Nothing in here waits but the poll, so that a signal is always heard.
 Result<int> Foreground::wait(pid_t child, runtime::Notifier& notifier) {
   if (pair_.first) TRY(take_master());
   Fd ended = TRY(kernel::open_pidfd(child));
   std::optional<int> code = TRY(reaped(child));
-  while (!code || master_) {
-    pollfd polled[] = {{signals_.fd(), POLLIN, 0}, {master_ ? master_.get() : -1, POLLIN, 0}, {master_ && typing_ ? 0 : -1, POLLIN, 0},
-                       {code ? -1 : ended.get(), POLLIN, 0}, {notifier.fd(), POLLIN, 0}};
+  while (!code || master_ || !shown_.empty()) {
+    auto on_master = static_cast<short>((shown_.empty() ? POLLIN : 0) | (typed_.empty() ? 0 : POLLOUT));
+    bool reads = master_ && typing_ && typed_.empty();
+    enum { Signals, Master, Stdin, Child, Notify, Stdout, Count };
+    pollfd polled[Count] = {{signals_.fd(), POLLIN, 0}, {on_master != 0 ? master_.get() : -1, on_master, 0}, {reads ? 0 : -1, POLLIN, 0},
+                            {code ? -1 : ended.get(), POLLIN, 0}, {notifier.fd(), POLLIN, 0}, {shown_.empty() ? -1 : 1, POLLOUT, 0}};
     constexpr timespec kNow{0, 0};
-    int ready = kernel::poll_with_process(polled, 5, 3, code ? &kNow : nullptr);
+    int ready = kernel::poll_with_process(polled, Count, Child, code && shown_.empty() ? &kNow : nullptr);
     if (ready == 0) break;  // ended, and nothing more to show
     if (ready < 0 && errno != EINTR) return fail_errno("poll", "");
     while (std::optional<int> signal_number = signals_.next()) {
       if (*signal_number == SIGWINCH) resize();
       else if (!code) ::kill(child, *signal_number);  // our own child, not reaped
     }
-    if (polled[4].revents != 0) TRY(notifier.take());
+    if (polled[Notify].revents != 0) TRY(notifier.take());
     if (!code) code = TRY(reaped(child));
-    if (master_) TRY(carry(polled[2].revents != 0, polled[1].revents != 0));
+    if (polled[Stdout].revents != 0) TRY(show());
+    if (polled[Stdin].revents != 0 || (!typed_.empty() && polled[Master].revents != 0)) type();
+    if (shown_.empty() && (polled[Master].revents & (POLLIN | POLLHUP | POLLERR)) != 0) take_output();
   }
   return *code;
 }

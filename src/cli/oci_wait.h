@@ -3,6 +3,8 @@
 
 #include <sys/types.h>
 
+#include <string>
+
 #include "base/fd.h"
 #include "engine/terminal.h"
 #include "runtime/notify.h"
@@ -19,13 +21,16 @@ class Foreground {
 
  private:
   Result<> take_master();
-  Result<> carry(bool typed, bool shown);
+  void type();
+  Result<> show();
+  void take_output();
   void resize();
 
   engine::SignalStream signals_;
   engine::RawMode raw_;
   SocketPair pair_;
-  Fd master_;
+  Fd master_;                  // never waited on
+  std::string typed_, shown_;  // on the way to the terminal, and from it
   bool typing_ = true;
 };
 

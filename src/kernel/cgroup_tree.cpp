@@ -139,6 +139,8 @@ static std::string remedy_for(const CgroupWrite& write, int error) {
   if (error == EBUSY && write.controller == "memory") return "more memory is in use already; give a higher limit";
   if (write.controller == "cpuset") return "name only CPUs and memory nodes that are online and in the parent group";
   if (error == EACCES || error == EPERM) return "run as root, or let the owner of the parent group delegate it";
+  if (error == EINVAL && write.file == "memory.memsw.limit_in_bytes") return "it counts memory and swap, and is at least the memory limit";
+  if (error == EINVAL && write.file == "memory.limit_in_bytes") return "it is at most the limit of memory and swap together; raise that, too";
   if (error == EINVAL || error == ERANGE) return "the kernel does not take this value; give another";
   return "leave out this limit";
 }

@@ -57,6 +57,8 @@ Result<> validate(const Process& process) {
   for (size_t i = 0; i < process.env.size(); ++i)
     if (process.env[i].find('=') == std::string::npos || process.env[i][0] == '=')
       return invalid(format("process.env[{}]: is not NAME=value", i));
+  constexpr size_t kMostGroups = 65536;  // NGROUPS_MAX
+  if (process.user.additional_gids.size() > kMostGroups) return invalid(format("process.user.additionalGids: more than {}", kMostGroups));
   if (process.user.umask && *process.user.umask > 0777) return invalid("process.user.umask: above 0777");
   if (process.oom_score_adj && (*process.oom_score_adj < -1000 || *process.oom_score_adj > 1000))
     return invalid("process.oomScoreAdj: not from -1000 to 1000");

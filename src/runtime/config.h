@@ -2,14 +2,14 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <string_view>
 
 #include "base/result.h"
 
 namespace hull::runtime {
 
 // process.terminal of a configuration.
-Result<bool> wants_terminal(const std::string& config_file);
+Result<bool> wants_terminal(std::string_view config_text);
 // Whether the descriptors of --preserve-fds are open; before we open any of our own.
 Result<> check_preserved(uint32_t count);
 

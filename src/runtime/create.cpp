@@ -1,9 +1,12 @@
 // create and start.
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 
@@ -120,10 +123,11 @@ Result<> name_group(Making& m) {
 Result<> read_bundle(Making& m) {
   m.home = TRY(home_of(m.options.root, m.options.id));
   TRY(sandbox::check_open_files());
-  TRY(kernel::open_pidfd(::getpid()));  // whether there are pidfds decides how the process is noted
+  Fd self = TRY(kernel::open_pidfd(::getpid()));  // whether there are pidfds decides how processes are noted
+  m.state.creator = TRY(kernel::identify_process(::getpid(), self));
   if (path_exists(m.home.directory)) return fail(ErrorKind::Exists, format("container with id exists: \"{}\"", m.options.id));
   m.state.bundle = TRY_CONTEXT(absolute(m.options.bundle), "--bundle");
-  m.text = TRY(read_file(m.options.config));
+  m.text = m.options.config;
   m.spec() = TRY(parse_config(m.text));
   if (m.options.notify) add_notify(m.spec(), m.home.file("notify"));
   m.container.early_net = &m.early_net.emplace(begin_net(m.spec()));
@@ -245,9 +249,11 @@ Result<> complete(Making& m, sandbox::Launched& launched) {
   TRY(write_state(m.home, m.state));
   TRY(move_devices(m, launched));
   if (m.has_host_hooks()) TRY(run_host_hooks(m, launched));
-  TRY(write_pid_file(m.options.pid_file, launched.pid()));
+  TRY_CONTEXT(write_pid_file(m.options.pid_file, launched.pid()), "--pid-file");
   TRY(send_pidfd(m.options.pidfd_socket, launched.pidfd()));
-  return launched.go();
+  TRY(launched.go());
+  std::string made = m.home.file("making.fifo"), ready = m.home.file("start.fifo");
+  return ::rename(made.c_str(), ready.c_str()) == 0 ? Result<>() : fail_errno("rename", made);  // from now on it may be started
 }
 
 // What the process gets of descriptors beside its streams; they live until it is made.
@@ -263,7 +269,7 @@ Result<Fd> make_fifo(const std::string& path) {
 }
 
 Result<> prepare_passing(Making& m, Passing& passing) {
-  passing.start = TRY(make_fifo(m.home.file("start.fifo")));
+  passing.start = TRY(make_fifo(m.home.file("making.fifo")));
   if (m.container.options.tell_outcome) passing.outcome = TRY(make_fifo(m.home.file("outcome.fifo")));
   if (!m.options.console_socket.empty()) passing.console = TRY(connect_socket(m.options.console_socket, "--console-socket"));
   if (!m.container.options.listener_state.empty())
@@ -310,39 +316,79 @@ Result<pid_t> create(const CreateOptions& options) {
   return made;
 }
 
-// Waits for the program, which closes the fifo by its exec; what failed before it was told there.
-static Result<> wait_for_program(const Fd& outcome) {
-  ::fcntl(outcome.get(), F_SETFL, 0);  // opened without waiting for a writer, read until there is none
-  std::string text = TRY(read_all(outcome, 1024, "outcome.fifo"));
-  return text.empty() ? Result<>() : fail(ErrorKind::System, escape_controls(text));
+// Whether hull-init has become the program, or another has.
+static bool is_program(pid_t pid) {
+  char program[32] = "";
+  ssize_t size = ::readlink(format("/proc/{}/exe", pid).c_str(), program, sizeof program);
+  return size > 0 && !std::string_view(program, static_cast<size_t>(size)).starts_with("/memfd:hull-init");
 }
 
-static Result<> run_poststart(const Home& home, Standing& standing) {
-  std::string config = TRY(read_file(home.file("config.json")));
-  if (config.find("\"poststart\"") == std::string::npos) return {};
-  oci::Spec spec = TRY(parse_config(config));
+// Waits for the program, which closes the fifo by its exec. A mark came there for each hook that was done, and the text of what
+// failed. Who may trace the process can hold the fifo open: the program itself is looked at, too.
+static Result<> wait_for_program(const Fd& outcome, const Standing& standing, size_t hooks) {
+  constexpr timespec kLook{0, 20000000};
+  std::string text;
+  for (bool over = false; !over;) {
+    pollfd polled[] = {{standing.pidfd.get(), POLLIN, 0}, {outcome.get(), POLLIN, 0}};
+    int ready = kernel::poll_with_process(polled, 2, 0, &kLook);
+    if (ready < 0 && errno != EINTR) return fail_errno("poll", "outcome.fifo");
+    char buffer[1024];
+    ssize_t got = ready > 0 && polled[1].revents != 0 ? ::read(outcome.get(), buffer, sizeof buffer) : -1;
+    if (got > 0 && text.size() < sizeof buffer) text.append(buffer, static_cast<size_t>(got));
+    over = got == 0 || (got < 0 && ready > 0 && polled[0].revents != 0) || (ready == 0 && is_program(standing.state.process.pid));
+  }
+  size_t marks = std::min(text.find_first_not_of('\n'), text.size());
+  if (marks < text.size()) return fail(ErrorKind::System, escape_controls(std::string_view(text).substr(marks)));
+  if (marks >= hooks) return {};
+  return fail(ErrorKind::System, format("hooks.startContainer[{}]: the container was killed while it ran", marks));
+}
+
+// The one start: the fifo is locked, and still the container's.
+static Result<Fd> open_start(const std::string& fifo) {
+  auto already = [] { return fail(ErrorKind::Conflict, "cannot start an already running container"); };
+  auto writer = open_file(fifo, O_WRONLY | O_NONBLOCK);
+  if (!writer && (writer.error().errno_value() == ENXIO || writer.error().errno_value() == ENOENT)) return already();
+  if (!writer) return writer;
+  struct stat status;
+  if (::flock(writer->get(), LOCK_EX | LOCK_NB) != 0 || ::stat(fifo.c_str(), &status) != 0) return already();
+  return writer;
+}
+
+static Result<> run_poststart(const oci::Hooks& hooks, Standing& standing) {
+  if (hooks.poststart.empty()) return {};
   standing.status = "running";
-  return run_hooks(spec.hooks.poststart, "poststart", json::to_text(state_json(standing, false)), standing.state.bundle);
+  return run_hooks(hooks.poststart, "poststart", json::to_text(state_json(standing, false)), standing.state.bundle);
+}
+
+// Reading the whole configuration takes longer than a start does, and few have such hooks.
+static Result<oci::Hooks> hooks_of_start(const Home& home) {
+  std::string config = TRY(read_file(home.file("config.json")));
+  bool none = config.find("\"poststart\"") == std::string::npos && config.find("\"startContainer\"") == std::string::npos && config.find("\\u") == std::string::npos;
+  return none ? oci::Hooks() : TRY(parse_config(config)).hooks;
+}
+
+static Result<> check_startable(const Standing& standing) {
+  if (standing.status == "created") return {};
+  if (standing.status == "running") return fail(ErrorKind::Conflict, "cannot start an already running container");
+  return fail(ErrorKind::Conflict, standing.status == "stopped" ? "cannot start a container that has stopped" : format("cannot start a container in the {} state", standing.status));
 }
 
 Result<Notifier> start(const std::string& root, const std::string& id, const std::string& notify_socket) {
   Standing standing = TRY(stand(root, id));
-  if (standing.status == "stopped") return fail(ErrorKind::Conflict, "cannot start a container that has stopped");
-  if (standing.status != "created") return fail(ErrorKind::Conflict, format("cannot start an already running container"));
+  TRY(check_startable(standing));
   Home home = TRY(home_of(root, id));
-  std::string fifo = home.file("start.fifo"), taken = home.file("start.taken"), told = home.file("outcome.fifo");
-  // The rename decides between two starts at once; a reader is there as long as the process lives.
-  Fd writer = TRY(open_file(fifo, O_WRONLY | O_NONBLOCK));
-  if (::rename(fifo.c_str(), taken.c_str()) != 0) return fail(ErrorKind::Conflict, "cannot start an already running container");
+  std::string fifo = home.file("start.fifo"), told = home.file("outcome.fifo");
+  oci::Hooks hooks = TRY(hooks_of_start(home));
+  Fd writer = TRY(open_start(fifo));
   Notifier notifier;
   if (!notify_socket.empty() && path_exists(home.file("notify")))
     notifier = TRY(Notifier::listen(home.file("notify"), notify_socket, standing.state.process.pid, standing.pidfd));
   Fd outcome;
   if (path_exists(told)) outcome = TRY(open_file(told, O_RDONLY | O_NONBLOCK));
   if (::write(writer.get(), "S", 1) != 1) return fail_errno("write", fifo);
-  ::unlink(taken.c_str());
-  if (outcome) TRY(wait_for_program(outcome));
-  Result<> done = run_poststart(home, standing);
+  ::unlink(fifo.c_str());
+  if (outcome) TRY(wait_for_program(outcome, standing, hooks.start_container.size()));
+  Result<> done = run_poststart(hooks, standing);
   if (done) return notifier;
   (void)kernel::send_signal(standing.pidfd, SIGKILL);  // runtime-spec 1.3, lifecycle, step 9
   return fail(std::move(done).error());

@@ -16,6 +16,7 @@ struct Entering {
 };
 
 Result<> check_standing(const Entering& e) {
+  if (e.standing.status == "creating") return fail(ErrorKind::Conflict, "cannot exec in a container that is being created");
   if (e.standing.status == "stopped") return fail(ErrorKind::Conflict, "cannot exec in a stopped container");
   if (e.standing.status == "paused" && !e.options.ignore_paused) return fail(ErrorKind::Conflict, "cannot exec in a paused container");
   return {};
@@ -74,7 +75,7 @@ Result<pid_t> exec(const ExecOptions& options) {
   if (process.oom_score_adj)
     TRY_CONTEXT(write_kernel_file(format("/proc/{}/oom_score_adj", launched.pid()), std::to_string(*process.oom_score_adj)), "process.oomScoreAdj");
   TRY_CONTEXT(kernel::enter_rdt(e.standing.state.rdt, launched.pid()), "linux.intelRdt");
-  TRY(write_pid_file(options.pid_file, launched.pid()));
+  TRY_CONTEXT(write_pid_file(options.pid_file, launched.pid()), "--pid-file");
   TRY(send_pidfd(options.pidfd_socket, launched.pidfd()));
   TRY(launched.go());
   return launched.pid();

@@ -1,5 +1,7 @@
 // The runtime's own hooks: prestart, createRuntime, poststart and poststop. createContainer and startContainer are steps of
 // hull-init.
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -7,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 
 #include "base/text.h"
 #include "kernel/clone.h"
@@ -26,6 +29,7 @@ int body(void* context) {
   auto& call = *static_cast<Call*>(context);
   sigset_t none;
   ::sigemptyset(&none);
+  ::setpgid(0, 0);
   if (::dup2(call.input, 0) < 0 || ::dup2(call.output, 1) < 0 || ::dup2(call.output, 2) < 0 || ::chdir(call.directory) != 0) return 127;
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::execve(call.path, call.arguments.data(), call.environment.data());
@@ -39,24 +43,54 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
   return out;
 }
 
-Result<int> wait_status(const kernel::CloneResult& child, const oci::Hook& hook, const std::string& name) {
+int64_t now_ms() { return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+constexpr size_t kTail = 300;
+
+// What a hook says, of which the end is kept. What it leaves behind finds nobody to say it to.
+struct Said {
+  Fd reader;
+  std::string tail;
+
+  void take() {
+    char buffer[4096];
+    ssize_t got = ::read(reader.get(), buffer, sizeof buffer);
+    if (got > 0) tail.append(buffer, static_cast<size_t>(got));
+    else if (got == 0 || (errno != EINTR && errno != EAGAIN)) reader.reset();
+    if (tail.size() > 2 * kTail) tail.erase(0, tail.size() - kTail);
+  }
+  std::string words() {
+    while (reader && tail.size() <= kTail) {
+      size_t before = tail.size();
+      take();
+      if (tail.size() == before) break;
+    }
+    std::string_view text = std::string_view(tail).substr(tail.size() - std::min(tail.size(), kTail));
+    while (!text.empty() && (static_cast<unsigned char>(text[0]) & 0xc0) == 0x80) text.remove_prefix(1);  // the middle of a character
+    text = trim(text);
+    return text.empty() ? "" : ": " + escape_controls(text);
+  }
+};
+
+Result<int> wait_status(const kernel::CloneResult& child, const oci::Hook& hook, const std::string& name, Said& said) {
+  int64_t deadline = hook.timeout ? now_ms() + std::min<int64_t>(*hook.timeout, INT32_MAX) * 1000 : INT64_MAX;
+  bool ended = false, late = false;
+  while (!ended && !late) {
+    int64_t left = deadline == INT64_MAX ? -1 : std::max<int64_t>(deadline - now_ms(), 0);
+    pollfd polled[] = {{child.pidfd.get(), POLLIN, 0}, {said.reader.get(), POLLIN, 0}};
+    timespec timeout{static_cast<time_t>(left / 1000), static_cast<long>(left % 1000 * 1000000)};
+    int ready = kernel::poll_with_process(polled, 2, 0, left < 0 ? nullptr : &timeout);
+    if (ready < 0 && errno != EINTR) return fail_errno("poll", name);
+    late = ready == 0;
+    ended = ready > 0 && polled[0].revents != 0;
+    if (ready > 0 && polled[1].revents != 0) said.take();
+  }
+  if (late) ::kill(-child.pid, SIGKILL);  // its group: our child is not reaped, so the number is its own
   int status = 0;
-  bool late = hook.timeout && !kernel::wait_for_end(child.pidfd, *hook.timeout * 1000);
-  if (late) (void)kernel::send_signal(child.pidfd, SIGKILL);
   while (::waitpid(child.pid, &status, 0) < 0)
     if (errno != EINTR) return fail_errno("waitpid", name);
-  if (late) return fail(ErrorKind::System, format("{}: {}: still running after {} s", name, hook.path, *hook.timeout));
+  if (late) return fail(ErrorKind::System, format("{}: {}: still running after {} s{}", name, hook.path, *hook.timeout, said.words()));
   return status;
-}
-
-// The end of what it said, as a part of one line.
-std::string said(const Fd& output) {
-  constexpr off_t kMost = 300;
-  char text[kMost];
-  off_t size = ::lseek(output.get(), 0, SEEK_END);
-  ssize_t got = ::pread(output.get(), text, kMost, std::max<off_t>(size - kMost, 0));
-  std::string_view words = trim({text, static_cast<size_t>(std::max<ssize_t>(got, 0))});
-  return words.empty() ? "" : ": " + escape_controls(words);
 }
 
 Result<Fd> memory_file(const char* name) {
@@ -65,16 +99,22 @@ Result<Fd> memory_file(const char* name) {
 }
 
 Result<> run_hook(const oci::Hook& hook, const std::string& name, const std::string& state, const std::string& bundle) {
-  Fd input = TRY(memory_file("hull-state")), output = TRY(memory_file("hull-hook"));
+  Fd input = TRY(memory_file("hull-state"));
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("pipe", name);
+  Said said{Fd(ends[0]), {}};
+  Fd writer(ends[1]);
+  ::fcntl(said.reader.get(), F_SETFL, O_NONBLOCK);
   TRY(write_all(input, state, "state"));
   ::lseek(input.get(), 0, SEEK_SET);
   std::vector<std::string> words = hook.args.empty() ? std::vector<std::string>{hook.path} : hook.args;
-  Call call{hook.path.c_str(), bundle.c_str(), pointers(words), pointers(hook.env), input.get(), output.get()};
+  Call call{hook.path.c_str(), bundle.c_str(), pointers(words), pointers(hook.env), input.get(), writer.get()};
   auto child = TRY_CONTEXT(kernel::clone_sharing_memory({0, -1, true}, body, &call), name);
-  int status = TRY(wait_status(child, hook, name));
+  writer.reset();
+  int status = TRY(wait_status(child, hook, name, said));
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
   return fail(ErrorKind::System, format("{}: {}: {} {}{}", name, hook.path, WIFEXITED(status) ? "exit status" : "ended by signal",
-                                        WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), said(output)));
+                                        WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), said.words()));
 }
 
 }  // namespace

@@ -92,9 +92,8 @@ Result<> check_preserved(uint32_t count) {
   return {};
 }
 
-Result<bool> wants_terminal(const std::string& config_file) {
-  std::string text = TRY(read_file(config_file));
-  return TRY(oci::parse_spec(text, "config.json")).process.terminal;
+Result<bool> wants_terminal(std::string_view config_text) {
+  return TRY(oci::parse_spec(config_text, "config.json")).process.terminal;
 }
 
 template <typename T>
@@ -133,24 +132,26 @@ Result<Filter> seccomp_of(const oci::Spec& spec) {
   return Filter{std::move(filter.program), flags, filter.notifies};
 }
 
-// The kernel's number is known to hull-init alone, which puts it where \1 stands; that character is no part of any JSON.
+// The kernel's number is known to hull-init alone, which puts it where \1 stands; that character is no part of any JSON. No
+// text of the container's can be such a member: its quotes would be escaped, and what it says is a string.
+constexpr int kPidToCome = -1;
 static json::object without_pid(const Standing& standing) {
   json::object state = state_json(standing, false);
-  state["pid"] = "@pid@";
+  state["pid"] = kPidToCome;
   return state;
 }
 
 static std::string with_marks(const json::object& document) {
-  std::string text = json::to_text(document), mark = "\"@pid@\"";
-  for (size_t at = text.find("\"pid\":" + mark); at != std::string::npos; at = text.find("\"pid\":" + mark))
-    text.replace(at + 6, mark.size(), "\1");
+  constexpr std::string_view kMember = "\"pid\":", kMark = "\"pid\":-1";
+  std::string text = json::to_text(document);
+  for (size_t at = text.find(kMark); at != std::string::npos; at = text.find(kMark)) text.replace(at + kMember.size(), 2, "\1");
   return text;
 }
 
 std::string state_text_for_hooks(const Standing& standing) { return with_marks(without_pid(standing)); }
 
 std::string listener_state(const oci::Spec& spec, const Standing& standing) {
-  json::object out{{"ociVersion", oci::kSpecVersion}, {"fds", json::array{"seccompFd"}}, {"pid", "@pid@"},
+  json::object out{{"ociVersion", oci::kSpecVersion}, {"fds", json::array{"seccompFd"}}, {"pid", kPidToCome},
                    {"metadata", spec.linux_.seccomp->listener_metadata}};
   out["state"] = without_pid(standing);
   return with_marks(out);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 
 #include "base/text.h"
@@ -43,7 +44,7 @@ Result<> kill(const std::string& root, const std::string& id, int signal_number,
       if (auto pidfd = kernel::open_pidfd(pid)) TRY(kernel::send_signal(*pidfd, signal_number));
     return {};
   }
-  if (standing.status == "stopped") return fail(ErrorKind::Conflict, "container not running");
+  if (!standing.pidfd) return fail(ErrorKind::Conflict, "container not running");
   TRY(kernel::send_signal(standing.pidfd, signal_number));
   // KERNEL: a task killed in a frozen v1 freezer stays until it is thawed; cgroup-v1/freezer-subsystem.rst.
   if (signal_number == SIGKILL && standing.status == "paused") return TRY(group_of(standing))->thaw();
@@ -72,7 +73,7 @@ Result<> remove(const std::string& root, const std::string& id, bool force, cons
     found = guess_standing(id, spec);
   }
   Standing standing = TRY(std::move(found));
-  bool live = standing.status == "running" || standing.status == "paused";
+  bool live = standing.status == "running" || standing.status == "paused" || standing.has_creator;
   if (live && !force) return fail(ErrorKind::Conflict, format("cannot delete container {} that is not stopped: {}", id, standing.status));
   TRY(end_processes(standing));
   TRY(release_group(standing.state.cgroup, standing.state.unit));
@@ -126,6 +127,7 @@ Result<std::vector<pid_t>> processes(const std::string& root, const std::string&
 Result<std::vector<Standing>> list(const std::string& root) {
   std::vector<Standing> all;
   std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(root.c_str()), ::closedir);
+  if (!directory && errno != ENOENT) return fail_errno("opendir", root);
   if (!directory) return all;
   while (dirent* entry = ::readdir(directory.get()))
     if (home_of(root, entry->d_name))

@@ -88,6 +88,7 @@ Result<Notifier> Notifier::listen(const std::string& directory, const std::strin
   std::string path = format("/proc/self/fd/{}/{}", parent.get(), kName);  // of any length in truth
   Address address = TRY(address_of(path));
   notifier.socket_ = TRY(datagram_socket());
+  ::unlink(path.c_str());  // of a start that was killed
   if (::bind(notifier.socket_.get(), reinterpret_cast<sockaddr*>(&address.name), address.size) != 0) return fail_errno("bind", directory);
   if (::chmod(path.c_str(), 0777) != 0) return fail_errno("chmod", directory);  // whoever the program runs as
   notifier.caller_ = caller;

@@ -20,7 +20,8 @@ namespace hull::runtime {
 using Warn = std::function<void(const std::string&)>;
 
 struct CreateOptions {
-  std::string root, id, bundle = ".", config, pid_file, pidfd_socket, console_socket;
+  std::string root, id, bundle = ".", pid_file, pidfd_socket, console_socket;
+  std::string config;  // the text of config.json
   int console_fd = -1;  // a connected socket instead of console_socket
   std::vector<std::string> extra_environment;
   uint32_t preserve_fds = 0;

@@ -1,5 +1,6 @@
 #include "runtime/state.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -23,27 +24,42 @@ Result<> write_state(const Home& home, const State& state) {
   for (const auto& [key, value] : state.annotations) annotations[key] = value;
   json::object o{{"ociVersion", state.oci_version}, {"id", state.id},         {"pid", state.process.pid},
                  {"identity", state.process.identity}, {"boot", state.boot},  {"bundle", state.bundle},
-                 {"rootfs", state.rootfs},          {"created", state.created}, {"cgroup", state.cgroup}};
+                 {"rootfs", state.rootfs},          {"created", state.created}, {"cgroup", state.cgroup},
+                 {"creator", json::object{{"pid", state.creator.pid}, {"identity", state.creator.identity}}}};
   if (!state.unit.empty()) o["unit"] = state.unit;
   if (!state.rdt.directory.empty()) o["intelRdt"] = json::object{{"directory", state.rdt.directory}, {"monitor", state.rdt.monitor}, {"made", state.rdt.made}};
   o["annotations"] = std::move(annotations);
   return replace_file(home.file("state.json"), json::to_text(o), Durability::Volatile);
 }
 
+// A creation that was killed before it had written a state: there is nothing in its directory but what comes before that.
+static bool is_cut_short(const Home& home) {
+  struct stat status;
+  if (::lstat(home.directory.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return false;
+  std::vector<std::string> names = list_directory(home.directory);
+  return std::all_of(names.begin(), names.end(), [](const std::string& name) { return name.starts_with("state.json") || name == "root" || name.starts_with("."); });
+}
+
+// Its process waits for the start as long as it has the fifo open; fifo(7).
+static bool is_read(const std::string& fifo) { return static_cast<bool>(Fd(::open(fifo.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC))); }
+
 static Result<State> read_state(const Home& home, const std::string& id) {
   auto text = read_file(home.file("state.json"));
   if (!text && text.error().kind() == ErrorKind::NotFound) {
-    if (path_exists(home.directory)) return State{oci::kSpecVersion, id, "", "", "", "", {}, "", {}, "", {}};  // cut short before it was written
+    if (is_cut_short(home)) return State{oci::kSpecVersion, id, "", "", "", "", {}, {}, "", {}, "", {}};
+    if (path_exists(home.file("config.json"))) return fail(ErrorKind::Corrupt, format("{}: is missing; remove the container: delete --force {}", home.file("state.json"), id));
     return fail(ErrorKind::NotFound, format("container \"{}\" does not exist", id));
   }
   std::string content = TRY(std::move(text));
   json::value document = TRY(json::parse(content, home.file("state.json")));
   auto get = [&](const char* key) { return std::string(json::get_string(document, key)); };
-  State state{get("ociVersion"), get("id"), get("bundle"), get("rootfs"), get("created"), get("cgroup"), {}, get("boot"), {}, get("unit"), {}};
+  State state{get("ociVersion"), get("id"), get("bundle"), get("rootfs"), get("created"), get("cgroup"), {}, {}, get("boot"), {}, get("unit"), {}};
   if (state.id != id) return fail(ErrorKind::Corrupt, format("{}: is no state of {}", home.file("state.json"), id));
   if (const json::value* rdt = json::find(document, "intelRdt"); rdt != nullptr && rdt->is_object())
     state.rdt = {std::string(json::get_string(*rdt, "directory")), std::string(json::get_string(*rdt, "monitor")), json::get_bool(*rdt, "made")};
   state.process = {static_cast<pid_t>(json::get_int(document, "pid")), get("identity")};
+  if (const json::value* creator = json::find(document, "creator"); creator != nullptr && creator->is_object())
+    state.creator = {static_cast<pid_t>(json::get_int(*creator, "pid")), std::string(json::get_string(*creator, "identity"))};
   if (const json::value* annotations = json::find(document, "annotations"); annotations != nullptr && annotations->is_object())
     for (const auto& member : annotations->get_object())
       state.annotations[std::string(member.key())] = std::string(json::get_string(*annotations, member.key()));
@@ -54,11 +70,14 @@ Result<Standing> stand(const std::string& root, const std::string& id) {
   Home home = TRY(home_of(root, id));
   Standing standing{TRY(read_state(home, id)), "stopped", Fd()};
   if (standing.state.boot != kernel::boot_id()) return standing;
+  bool creating = standing.state.process.pid == 0 || path_exists(home.file("making.fifo"));
+  standing.has_creator = creating && standing.state.creator.pid > 0 && kernel::find_process(standing.state.creator).has_value();
+  if (standing.has_creator) standing.status = "creating";
   auto pidfd = kernel::find_process(standing.state.process);
   if (!pidfd && pidfd.error().kind() != ErrorKind::NotFound) return fail(std::move(pidfd).error());
   if (!pidfd) return standing;
   standing.pidfd = std::move(*pidfd);
-  standing.status = path_exists(home.file("start.fifo")) ? "created" : "running";
+  standing.status = creating ? "creating" : is_read(home.file("start.fifo")) ? "created" : "running";
   if (cgroups() == nullptr || standing.state.cgroup.empty()) return standing;
   auto group = cgroups()->find(standing.state.cgroup);
   if (group && (*group)->frozen().value_or(false)) standing.status = "paused";

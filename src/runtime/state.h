@@ -1,6 +1,6 @@
 // What the OCI runtime keeps of a container: ROOT/ID/state.json (written whole and renamed), config.json as it was when
-// the container was made, and start.fifo until it is started. Status is never stored; it is computed from the process,
-// the fifo and the freezer. Private to runtime/ but for the state that is shown.
+// the container was made, and the fifo on which its process waits for the start: making.fifo while it is created, then
+// start.fifo. Status is never stored; it is computed from the process, whether it reads the fifo, and the freezer. Private to runtime/ but for the state that is shown.
 #pragma once
 
 #include <map>
@@ -19,6 +19,7 @@ namespace hull::runtime {
 struct State {
   std::string oci_version, id, bundle, rootfs, created, cgroup;
   kernel::ProcessIdentity process;  // pid 0: creating, or the making was cut short
+  kernel::ProcessIdentity creator;  // whose end decides between the two
   std::string boot;
   std::map<std::string, std::string> annotations;
   std::string unit;  // systemd's, which made the group; "": hull made it
@@ -27,8 +28,9 @@ struct State {
 
 struct Standing {
   State state;
-  std::string status;  // "created", "running", "paused", "stopped"
-  Fd pidfd;            // unless stopped
+  std::string status;  // "creating", "created", "running", "paused", "stopped"
+  Fd pidfd;            // unless stopped, or not there yet
+  bool has_creator = false;  // creating, and by a process that lives
   pid_t pid() const { return status == "stopped" ? 0 : state.process.pid; }
 };
 

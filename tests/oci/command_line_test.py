@@ -44,6 +44,11 @@ def test_a_regular_expression_names_several():
         oci("delete", "-r", "web-[12]$").ok()
         equal(oci("list", "-q").ok().out, "db\n")
         oci("delete", "-r", "(").fails(1, "no regular expression")
+        equal(quiet_oci("create", "-b", bundle({"linux": {"cgroupsPath": "/oci-dc"}}), "dc"), (0, ""))
+        oci("delete", "-r", "^d").fails(1, "db: cannot delete").one_line_error()  # and goes on
+        equal(oci("list", "-q").ok().out, "db\n")
+        oci("kill", "db", "0").ok()
+        oci("kill", "--regex", "d", "0").ok()
         oci("delete", "--regex", "nothing-fits").ok()
     finally:
         oci("delete", "-f", "--regex", ".").ok()
@@ -113,6 +118,35 @@ def test_without_cgroups():
     oci("--rootless=maybe", "list").fails(1, "--rootless")
     for word in ("true", "false", "auto"):
         oci(f"--rootless={word}", "list").ok()
+
+
+def test_what_is_no_container_is_left_alone():
+    root = scratch("oci-state")
+    os.makedirs(f"{root}/folder/kept")
+    with open(f"{root}/file", "w") as file:
+        file.write("kept")
+    os.symlink("/etc", f"{root}/link")
+    for name in ("folder", "file", "link"):
+        for words in (("delete", name), ("state", name), ("kill", name), ("start", name)):
+            oci(*words).fails(1, "does not exist")
+    oci("list", "-q").ok().out_is("")
+    oci("delete", "--force", "folder").ok()
+    equal(sorted(os.listdir(root)), ["file", "folder", "link"])
+    equal(os.listdir(f"{root}/folder"), ["kept"])
+    run(binary(), "oci", "--root", "", "delete", "etc", env=environment()).fails(1, "--root: is empty")
+    run(binary(), "oci", "--root", "/etc/passwd", "list", env=environment()).fails(1, "/etc/passwd")
+    run(binary(), "oci", "--log", "/nowhere/log", "list", env=environment()).fails(1, "--log")
+
+
+def test_a_state_that_is_lost_does_not_lose_the_container():
+    with container() as name:
+        pid = state(name)["pid"]
+        os.unlink(f"{scratch('oci-state')}/{name}/state.json")
+        oci("state", name).fails(1, "state.json: is missing")
+        oci("delete", name).fails(1, "state.json: is missing")
+        check(os.path.exists(f"/proc/{pid}"), "it runs on")
+        oci("delete", "--force", name).ok().err_contains("its configuration names")
+        check(not os.path.exists(f"/proc/{pid}/root/bin"), "it has ended")
 
 
 def test_spec_under_another_name():

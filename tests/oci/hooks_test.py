@@ -4,8 +4,8 @@ import os
 import stat
 import time
 
-from lib.bundle import bundle, container, oci, quiet_oci, rootfs, run_bundle, state
-from lib.hull import check, contains, equal, eventually, log, namespace_of, scratch
+from lib.bundle import bundle, command, container, oci, quiet_oci, rootfs, run_bundle, state
+from lib.hull import background, check, contains, equal, eventually, log, namespace_of, scratch
 
 KINDS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
 
@@ -182,6 +182,69 @@ def test_start_returns_when_the_hooks_are_done_and_leaves_no_descriptor():
             equal(file.read(), "hooked\n")
         held = [os.readlink(f"/proc/{state(name)['pid']}/fd/{fd}") for fd in os.listdir(f"/proc/{state(name)['pid']}/fd")]
         equal(held, ["/dev/null"] * 3)
+
+
+def shared_memory():
+    with open("/proc/meminfo") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("Shmem:"))
+
+
+def test_endless_output_costs_nothing_and_a_late_hook_takes_its_children_along():
+    endless = {"path": "/bin/sh", "args": ["sh", "-c", "echo begin; yes & yes"], "env": ["PATH=/bin:/usr/bin"], "timeout": 1}
+    for kind in ("createRuntime", "createContainer"):
+        before = shared_memory()
+        code, text = quiet_oci("create", "-b", bundle(hooks(**{kind: [endless]})), "x")
+        equal(code, 1)
+        contains(text, "still running after 1 s: ")
+        check(len(text) < 1000 and text.count("\n") == 0, text)
+        check(shared_memory() - before < 100000, f"{shared_memory() - before} KB of shared memory")
+        equal(oci("list", "-q").ok().out, "")
+
+
+def test_output_is_cut_between_characters():
+    for kind in ("createRuntime", "createContainer"):
+        hook = {"path": script("for i in $(seq 1 300); do printf 'ä€'; done; exit 1\n"), "env": ["PATH=/bin:/usr/bin"]}
+        code, text = quiet_oci("create", "-b", bundle(hooks(**{kind: [hook]})), "x")
+        equal(code, 1)
+        check(text.endswith("ä€") and "\\x" not in text, text)
+
+
+def test_a_container_that_is_killed_in_a_start_hook_is_told():
+    with container(hooks(startContainer=[{"path": "/bin/sleep", "args": ["sleep", "600"]}]), start=False) as name:
+        with background(*command(), "start", name) as starting:
+            eventually(lambda: state(name)["status"] == "running")
+            time.sleep(0.1)
+            oci("kill", name, "KILL").ok()
+            equal(starting.wait(10), 1)
+            contains(starting.stderr.read().decode(), "hooks.startContainer[0]: the container was killed while it ran")
+
+
+def test_a_program_that_keeps_the_fifo_open_does_not_hold_start_up():
+    """With CAP_SYS_PTRACE a hook of the image reaches hull-init's descriptors."""
+    grab = "(for i in 3 4 5 6 7 8 9 10 11 12; do [ -p /proc/1/fd/$i ] && exec 9<>/proc/1/fd/$i; done; exec sleep 600 >/dev/null 2>&1) & sleep 0.3; exit 0"
+    caps = ["CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_SETUID", "CAP_KILL"]
+    with container(hooks(startContainer=[{"path": "/bin/sh", "args": ["sh", "-c", grab]}]),
+                   {"process": {"capabilities": {kind: caps for kind in ("bounding", "effective", "permitted")}}}, start=False) as name:
+        oci("start", name, timeout=10).ok()
+        equal(state(name)["status"], "running")
+
+
+def test_hooks_are_found_however_their_names_are_written():
+    path = bundle(hooks(poststart=[{"path": "/bin/false"}]))
+    with open(f"{path}/config.json") as file:
+        text = file.read()
+    with open(f"{path}/config.json", "w") as file:
+        file.write(text.replace('"poststart"', '"post\\u0073tart"'))
+    oci("run", "-b", path, "x").exits(1).err_contains("hooks.poststart[0]")
+
+
+def test_no_annotation_passes_for_the_pid():
+    hook = {"path": "/bin/sh", "args": ["sh", "-c", "cat > /state"]}
+    annotations = {"pid": "-1", "x\"pid\":-1": "\"pid\":-1", "p": "@pid@"}
+    run_bundle(hooks(startContainer=[hook]), {"annotations": annotations}, args=["/bin/true"]).ok()
+    with open(f"{rootfs()}/state") as file:
+        seen = json.load(file)
+    equal((seen["pid"], seen["annotations"]), (1, annotations))
 
 
 def test_an_exec_that_fails_after_the_hooks_is_told_too():

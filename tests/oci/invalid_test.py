@@ -94,6 +94,7 @@ INVALID = [
     (process(user={"uid": 1 << 32, "gid": 0}), "process.user.uid: expected an integer"),
     (process(user={"uid": 0, "gid": "0"}), "process.user.gid: expected an integer"),
     (process(user={"uid": 0, "gid": 0, "umask": 0o1000}), "process.user.umask: above 0777"),
+    (process(user={"uid": 0, "gid": 0, "additionalGids": list(range(65537))}), "process.user.additionalGids: more than 65536"),
     (process(user={"uid": 0, "gid": 0, "additionalGids": ["x"]}), "process.user.additionalGids[0]: expected an integer"),
     (process(rlimits=[{"type": "RLIMIT_FOO", "soft": 1, "hard": 1}]), 'process.rlimits: unknown type "RLIMIT_FOO"'),
     (process(rlimits=[{"type": "NOFILE", "soft": 1, "hard": 1}]), 'process.rlimits: unknown type "NOFILE"'),

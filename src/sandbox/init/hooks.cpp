@@ -1,6 +1,7 @@
 // Hooks that run inside the container's namespaces: createContainer while the host's tree is still there, startContainer
 // just before the program.
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +63,7 @@ static int state_file(const StepView& step) {
 [[noreturn]] static void exec_hook(const StepView& step, int input, int output) {
   auto count = static_cast<uint32_t>(step.number(1));
   auto** arguments = static_cast<char**>(calloc(step.count() + 2, sizeof(char*)));
+  setpgid(0, 0);
   if (arguments == nullptr || dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0) leave(127);
   char** environment = arguments + count + 1;
   for (uint32_t i = 3; i < step.count(); ++i)
@@ -73,20 +75,59 @@ static int state_file(const StepView& step) {
   leave(127);
 }
 
-// -1 when `seconds` (0: none) have passed; then the child has been killed.
-static int wait_child(pid_t child, uint64_t seconds) {
-  constexpr int kStepMs = 2;
-  const struct timespec pause = {0, kStepMs * 1000000};
-  for (uint64_t waited = 0;; waited += kStepMs) {
-    int status;
-    pid_t ended = waitpid(child, &status, seconds == 0 ? 0 : WNOHANG);
-    if (ended == child) return status;
-    if (ended < 0 && errno != EINTR) return 0x7f00;
-    if (seconds == 0) continue;
-    if (waited >= seconds * 1000) break;
-    nanosleep(&pause, nullptr);
+// What a hook says, of which the end is kept. What it leaves behind finds nobody to say it to.
+struct Said {
+  int reader;
+  char text[400];
+  size_t size;
+};
+
+constexpr size_t kTail = 200;
+
+static void take(Said& said) {
+  char buffer[1024];
+  ssize_t got = read(said.reader, buffer, sizeof buffer);
+  if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN)) {
+    close(said.reader);
+    said.reader = -1;
   }
-  kill(child, SIGKILL);
+  for (ssize_t i = 0; i < got; ++i) {
+    if (said.size == sizeof said.text) memmove(said.text, said.text + (said.size - kTail), kTail), said.size = kTail;
+    said.text[said.size++] = buffer[i];
+  }
+}
+
+// The end as a text: whole characters, no blanks at the end.
+static const char* words_of(Said& said, char (&words)[kTail + 1]) {
+  const char* text = said.text + (said.size > kTail ? said.size - kTail : 0);
+  size_t size = said.size > kTail ? kTail : said.size;
+  while (size > 0 && (*text & 0xc0) == 0x80) ++text, --size;
+  while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == ' ')) --size;
+  memcpy(words, text, size);
+  words[size] = '\0';
+  return words;
+}
+
+// -1 when `seconds` (0: none) have passed; then its group has been killed.
+static int wait_child(pid_t child, uint64_t seconds, Said& said) {
+  struct timespec begin, now;
+  clock_gettime(CLOCK_MONOTONIC, &begin);
+  for (;;) {
+    constexpr int kStepMs = 2;  // nothing tells of a child's end but waiting
+    struct pollfd polled = {said.reader, POLLIN, 0};
+    int status = 0;
+    bool forever = seconds == 0 && said.reader < 0;
+    if (!forever && poll(&polled, 1, kStepMs) > 0) take(said);
+    pid_t ended = waitpid(child, &status, forever ? 0 : WNOHANG);
+    if (ended < 0 && errno != EINTR) return 0x7f00;
+    if (ended == child) {
+      while (said.reader >= 0 && poll(&polled, 1, 0) > 0 && said.size < sizeof said.text) take(said);
+      return status;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (seconds != 0 && static_cast<uint64_t>(now.tv_sec - begin.tv_sec) > seconds) break;
+  }
+  kill(-child, SIGKILL);
   waitpid(child, nullptr, 0);
   return -1;
 }
@@ -98,29 +139,26 @@ static const char* why_of(int status, uint64_t seconds, char (&why)[48]) {
   return why;
 }
 
-// The end of what it said.
-static void said(int output, char (&text)[200]) {
-  constexpr off_t kMost = sizeof text - 1;
-  off_t size = lseek(output, 0, SEEK_END), from = size > kMost ? size - kMost : 0;
-  ssize_t got = pread(output, text, sizeof text - 1, from);
-  while (got > 0 && (text[got - 1] == '\n' || text[got - 1] == ' ')) --got;
-  text[got > 0 ? got : 0] = '\0';
-}
-
 int run_hook(const StepView& step) {
-  int input = state_file(step), output = memfd_create("hull-hook", MFD_CLOEXEC);
+  int input = state_file(step), ends[2];
   if (input < 0) return -1;
-  if (output < 0) return fail("memfd_create", step.text(0));
+  if (pipe2(ends, O_CLOEXEC) != 0) return fail("pipe2", step.text(0));
   pid_t child = fork();
   if (child < 0) return fail("fork", step.text(0));
-  if (child == 0) exec_hook(step, input, output);
+  if (child == 0) exec_hook(step, input, ends[1]);
   close(input);
-  int status = wait_child(child, step.number(0));
-  char why[48], words[200] = "", what[400];
-  if (status != 0) said(output, words);
-  close(output);
-  if (status == 0) return 0;
-  snprintf(what, sizeof what, "%s: %s: %s%s%s", step.text(0), step.text(1), why_of(status, step.number(0), why), *words != '\0' ? ": " : "", words);
+  close(ends[1]);
+  fcntl(ends[0], F_SETFL, O_NONBLOCK);
+  Said said = {ends[0], {}, 0};
+  int status = wait_child(child, step.number(0), said);
+  if (said.reader >= 0) close(said.reader);
+  if (status == 0) {
+    if (g_state.outcome > 0) (void)!write(g_state.outcome, "\n", 1);  // `start` counts them
+    return 0;
+  }
+  char why[48], words[kTail + 1], what[400];
+  bool silent = *words_of(said, words) == '\0';
+  snprintf(what, sizeof what, "%s: %s: %s%s%s", step.text(0), step.text(1), why_of(status, step.number(0), why), silent ? "" : ": ", words);
   return fail_as(ECANCELED, "", what);
 }
 

@@ -66,8 +66,8 @@ uint64_t now_ns() {
     char text[600];
     const char* why = failure.errno_value == ECANCELED ? "" : strerror(failure.errno_value);
     int size = snprintf(text, sizeof text, "%s%s%s%s%s", failure.call, *failure.call != '\0' ? ": " : "", failure.detail, *why != '\0' ? ": " : "", why);
-    dprintf(2, "hull-init: %s\n", text);
     if (g_state.outcome > 0) (void)!write(g_state.outcome, text, static_cast<size_t>(size));
+    else dprintf(2, "hull-init: %s\n", text);
   }
   leave(1);
 }
