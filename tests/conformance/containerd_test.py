@@ -98,12 +98,21 @@ SAME = (("/bin/echo", "hello"), ("/bin/sh", "-c", "exit 7"), ("/bin/sh", "-c", "
         ("/bin/sh", "-c", "/bin/busybox ls /dev; ulimit -n; umask; /bin/busybox wc -l < /proc/1/cgroup"))
 
 
+def answer(runtime, words):
+    """containerd's client cancels its copying of the output as soon as the task has ended (Task.Delete), and on a busy machine
+    now and then before a word has come: asked again, whichever runtime it was."""
+    for _ in range(3):
+        result = ctr("run", "--snapshotter", "native", "--runc-binary", runtime, "--rm", IMAGE, "one", *words)
+        if result.out or result.code != 0:
+            break
+        log(f"no output of {words[0]} under {runtime}")
+    return result.code, result.out
+
+
 def test_run_ends_alike_under_hull_and_runc():
     with containerd():
         for words in SAME:
-            ours = ctr_run("--rm", IMAGE, "one", *words)
-            theirs = ctr("run", "--snapshotter", "native", "--runc-binary", need("runc"), "--rm", IMAGE, "one", *words)
-            equal((ours.code, ours.out), (theirs.code, theirs.out), " ".join(words))
+            equal(answer(link_runtime(), words), answer(need("runc"), words), " ".join(words))
 
 
 def test_run_gives_output_and_exit_code():
