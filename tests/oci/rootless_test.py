@@ -5,7 +5,7 @@ import os
 
 from lib import isolate
 from lib.bundle import rootfs
-from lib.hull import SPARE_UID, need, readable_copy, run, scratch
+from lib.hull import SPARE_UID, equal, need, readable_copy, run, scratch
 
 
 def as_user(*argv, **options):
@@ -77,3 +77,54 @@ def test_a_range_of_ids_through_newuidmap():
         as_user(*oci, "run", "mine").ok().out_is("5\n6 7\n2\n")
         oci = bundle({"uidMappings": [{"containerID": 0, "hostID": 300000, "size": 1}], "gidMappings": users[:1]}, args=["/bin/true"])
         as_user(*oci, "run", "mine").fails(1, "map user ids")
+
+
+@contextlib.contextmanager
+def own_groups():
+    """A group in each hierarchy that is the user's, and one in it that his commands run in."""
+    made = []
+    try:
+        for top in isolate.hierarchies():
+            for path in (f"{top}/mine", f"{top}/mine/session"):
+                os.mkdir(path)
+                made.append(path)
+                for name in ("cpuset.mems", "cpuset.cpus"):
+                    if os.path.exists(f"{path}/{name}"):
+                        with open(f"{os.path.dirname(path)}/{name}") as above, open(f"{path}/{name}", "w") as file:
+                            file.write(above.read())
+                for entry in [path, *[f"{path}/{name}" for name in ("cgroup.procs", "tasks", "cgroup.subtree_control", "cgroup.threads")]]:
+                    if os.path.exists(entry):
+                        os.chown(entry, SPARE_UID, SPARE_UID)
+        yield
+    finally:
+        for path in reversed(made):
+            os.rmdir(path)
+
+
+def enter_own_groups():
+    for top in isolate.hierarchies():
+        with open(f"{top}/mine/session/cgroup.procs", "w") as file:
+            file.write("0")
+
+
+def test_limits_hold_where_the_groups_are_his():
+    with own_groups():
+        oci = bundle({"cgroupsPath": "/mine/c", "resources": {"pids": {"limit": 5}, "memory": {"limit": 64 << 20}, "cpu": {"shares": 100}}},
+                     args=["/bin/sleep", "600"])
+        quiet = " ".join(oci) + " run -d mine >/dev/null 2>&1 </dev/null"
+        as_user("sh", "-c", quiet, preexec=enter_own_groups).ok()
+        try:
+            seen = {}
+            for file in ("pids/mine/c/pids.max", "memory/mine/c/memory.limit_in_bytes", "cpu/mine/c/cpu.shares"):
+                with open(f"/sys/fs/cgroup/{file}") as value:
+                    seen[file.split("/")[0]] = value.read().strip()
+            equal(seen, {"pids": "5", "memory": str(64 << 20), "cpu": "100"})
+            as_user(*oci, "exec", "mine", "/bin/sh", "-c", "for i in 1 2 3 4 5 6; do sleep 1 & done", preexec=enter_own_groups).err_contains("fork")
+            as_user(*oci, "update", "--pids-limit", "9", "mine").ok()
+            as_user(*oci, "pause", "mine").ok()
+            as_user(*oci, "state", "mine").ok().out_contains('"paused"')
+            as_user(*oci, "resume", "mine").ok()
+            as_user(*oci, "kill", "--all", "mine", "KILL").ok()
+        finally:
+            as_user(*oci, "delete", "-f", "mine").ok()
+        as_user(*oci, "list", "-q").ok().out_is("")
