@@ -67,6 +67,10 @@ static Result<> check_globals(Globals& globals) {
     return fail(ErrorKind::Invalid, format("--{}: unknown \"{}\"", option, escape_controls(value)));
   };
   if (globals.root.empty()) return fail(ErrorKind::Invalid, "--root: is empty; give a directory");
+  if (char* here = globals.root.starts_with('/') ? nullptr : ::getcwd(nullptr, 0)) {
+    globals.root = std::string(here) + "/" + globals.root;
+    ::free(here);
+  }
   TRY(check("log-format", globals.log_format, {"text", "json"}));
   TRY(check("cgroup-manager", globals.cgroup_manager, {"", "cgroupfs", "systemd", "disabled"}));
   if (auto boolean = parse_bool(globals.rootless); !boolean) TRY(check("rootless", globals.rootless, {"", "auto"}));

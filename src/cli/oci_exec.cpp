@@ -99,6 +99,7 @@ Result<int> exec_to_end(const OciCall& call, const ExecArgs& args, const std::ve
   std::optional<oci::Process> whole;
   if (!args.process.empty()) whole = TRY(read_process(args.process));  // once: it may be a pipe
   options.change = [&](oci::Process& process) { return change_process(process, args, whole, command); };
+  if (args.ignore_paused) TRY(runtime::wait_for_resume(options.root, options.id));
   Foreground foreground;
   if (!args.detach) {
     bool terminal = whole ? whole->terminal : args.tty;

@@ -82,11 +82,10 @@ Result<int> run_to_end(const OciCall& call, const MakeArgs& args, std::string_vi
     (void)runtime::remove(options.root, options.id, true, options.warn);
     return fail(std::move(started).error());
   }
-  if (args.detach) {
-    TRY(started->wait());
-    return 0;
-  }
-  auto code = foreground.wait(child, *started);
+  Result<int> code = 0;
+  if (!args.detach) code = foreground.wait(child, *started);
+  else if (Result<> told = started->wait(); told) return code;
+  else code = fail(std::move(told).error());
   if (!args.keep) TRY(runtime::remove(options.root, options.id, true, options.warn));
   return code;
 }

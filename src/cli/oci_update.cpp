@@ -85,7 +85,7 @@ Result<oci::Resources> wanted(const Args& args) {
     TRY(take_options(resources, args));
   } else {
     Fd in = args.resources == "-" ? Fd(::fcntl(0, F_DUPFD_CLOEXEC, 3)) : TRY(open_file(args.resources, 0));
-    std::string text = TRY(read_all(in, 1 << 20, "resources"));
+    std::string text = TRY(read_all(in, 1 << 20, "resources " + args.resources));
     resources = TRY(oci::parse_resources(text, "resources"));
   }
   TRY(oci::validate(resources));

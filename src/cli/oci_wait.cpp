@@ -13,6 +13,8 @@
 #include <cstring>
 #include <optional>
 
+#include "base/text.h"
+#include "cli/output.h"
 #include "kernel/identity.h"
 #include "sandbox/launch.h"
 
@@ -65,19 +67,24 @@ void Foreground::type() {
   if (put < 0 && errno != EINTR && errno != EAGAIN) typing_ = false, typed_.clear();
 }
 
-// A pipe that polls as writable takes this much without waiting; pipe(7), PIPE_BUF.
-Result<> Foreground::show() {
+// A pipe that polls as writable takes this much without waiting; pipe(7), PIPE_BUF. Output that nobody takes any more, or that
+// cannot be kept, ends no container: it is left out.
+void Foreground::show() {
   constexpr size_t kMost = 4096;
-  ssize_t put = ::write(1, shown_.data(), std::min(shown_.size(), kMost));
+  ssize_t put = deaf_ ? -1 : ::write(1, shown_.data(), std::min(shown_.size(), kMost));
   if (put > 0) shown_.erase(0, static_cast<size_t>(put));
-  return put < 0 && errno != EINTR && errno != EAGAIN ? fail_errno("write", "standard output") : Result<>();
+  if (put >= 0 || (!deaf_ && (errno == EINTR || errno == EAGAIN))) return;
+  if (!deaf_ && errno != EPIPE) print_error(format("warning: write standard output: {}; the rest of the output is lost", errno_text(errno)));
+  deaf_ = true;
+  shown_.clear();
 }
 
+// KERNEL: EIO says that nobody has the terminal open now; one who knows its name may open it again.
 void Foreground::take_output() {
   char buffer[16384];
   ssize_t got = ::read(master_.get(), buffer, sizeof buffer);
   if (got > 0) shown_.assign(buffer, static_cast<size_t>(got));
-  else if (got == 0 || (errno != EINTR && errno != EAGAIN)) master_.reset();  // EIO: nobody has the terminal any more
+  left_ = got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN);
 }
 
 static Result<std::optional<int>> reaped(pid_t child) {
@@ -88,6 +95,16 @@ static Result<std::optional<int>> reaped(pid_t child) {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+bool Foreground::pass_signals(pid_t child, bool ended) {
+  bool ends = false;
+  while (std::optional<int> signal_number = signals_.next()) {
+    if (*signal_number == SIGWINCH) resize();
+    else if (!ended) ::kill(child, *signal_number);  // our own child, not reaped
+    else ends |= *signal_number == SIGTERM || *signal_number == SIGINT || *signal_number == SIGHUP || *signal_number == SIGQUIT;
+  }
+  return ends;
+}
+
 // Nothing in here waits but the poll, so that a signal is always heard.
 Result<int> Foreground::wait(pid_t child, runtime::Notifier& notifier) {
   if (pair_.first) TRY(take_master());
@@ -95,23 +112,22 @@ Result<int> Foreground::wait(pid_t child, runtime::Notifier& notifier) {
   std::optional<int> code = TRY(reaped(child));
   while (!code || master_ || !shown_.empty()) {
     auto on_master = static_cast<short>((shown_.empty() ? POLLIN : 0) | (typed_.empty() ? 0 : POLLOUT));
-    bool reads = master_ && typing_ && typed_.empty();
+    bool reads = master_ && !code && typing_ && typed_.empty();
     enum { Signals, Master, Stdin, Child, Notify, Stdout, Count };
-    pollfd polled[Count] = {{signals_.fd(), POLLIN, 0}, {on_master != 0 ? master_.get() : -1, on_master, 0}, {reads ? 0 : -1, POLLIN, 0},
-                            {code ? -1 : ended.get(), POLLIN, 0}, {notifier.fd(), POLLIN, 0}, {shown_.empty() ? -1 : 1, POLLOUT, 0}};
-    constexpr timespec kNow{0, 0};
-    int ready = kernel::poll_with_process(polled, Count, Child, code && shown_.empty() ? &kNow : nullptr);
-    if (ready == 0) break;  // ended, and nothing more to show
+    pollfd polled[Count] = {{signals_.fd(), POLLIN, 0}, {on_master != 0 && !left_ ? master_.get() : -1, on_master, 0},
+                            {reads ? 0 : -1, POLLIN, 0}, {code ? -1 : ended.get(), POLLIN, 0},
+                            {notifier.fd(), POLLIN, 0}, {shown_.empty() ? -1 : 1, POLLOUT, 0}};
+    constexpr timespec kNow{0, 0}, kLook{0, 50000000};
+    int ready = kernel::poll_with_process(polled, Count, Child, code && shown_.empty() ? &kNow : left_ ? &kLook : nullptr);
     if (ready < 0 && errno != EINTR) return fail_errno("poll", "");
-    while (std::optional<int> signal_number = signals_.next()) {
-      if (*signal_number == SIGWINCH) resize();
-      else if (!code) ::kill(child, *signal_number);  // our own child, not reaped
-    }
+    if (pass_signals(child, code.has_value())) break;  // ended, and nobody waits for its output
     if (polled[Notify].revents != 0) TRY(notifier.take());
     if (!code) code = TRY(reaped(child));
-    if (polled[Stdout].revents != 0) TRY(show());
+    if (polled[Stdout].revents != 0) show();
     if (polled[Stdin].revents != 0 || (!typed_.empty() && polled[Master].revents != 0)) type();
-    if (shown_.empty() && (polled[Master].revents & (POLLIN | POLLHUP | POLLERR)) != 0) take_output();
+    bool has_more = left_ ? ready == 0 : (polled[Master].revents & (POLLIN | POLLHUP | POLLERR)) != 0;
+    if (shown_.empty() && has_more) take_output();
+    if (ready == 0 && code && shown_.empty()) break;  // ended, and nothing more to show
   }
   return *code;
 }

@@ -22,9 +22,10 @@ class Foreground {
  private:
   Result<> take_master();
   void type();
-  Result<> show();
+  void show();
   void take_output();
   void resize();
+  bool pass_signals(pid_t child, bool ended);  // whether one came after the end that ends a program
 
   engine::SignalStream signals_;
   engine::RawMode raw_;
@@ -32,6 +33,8 @@ class Foreground {
   Fd master_;                  // never waited on
   std::string typed_, shown_;  // on the way to the terminal, and from it
   bool typing_ = true;
+  bool deaf_ = false;  // standard output takes no more
+  bool left_ = false;  // nobody has the terminal open
 };
 
 }  // namespace hull::cli

@@ -79,6 +79,8 @@ class Cgroup {
   // Writes what is given and nothing else, devices included (v1 lists or an eBPF program); fails naming file, value
   // and remedy.
   virtual Result<> apply(const oci::Resources& resources) = 0;
+  // The same for a group that lives: where it fails, what files of one value held before is there again. Devices apart.
+  virtual Result<> change(const oci::Resources& resources) = 0;
   virtual CgroupEntry entry() const = 0;
 
   // Every process in the group and the groups under it, by the pid numbers of our pid namespace (0: not in it).

@@ -134,6 +134,7 @@ Result<> write_group_file(const CgroupTree& tree, const std::string& group, cons
 static std::string remedy_for(const CgroupWrite& write, int error) {
   if (error == ENOENT && write.file.find("memsw") != std::string::npos)
     return "this kernel does not account swap; leave out the swap limit, or boot with swapaccount=1";
+  if (error == ENODEV && write.value.find(':') != std::string::npos) return "name a block device that is there, by its numbers; see /sys/block/*/dev";
   if (error == ENOENT || error == ENODEV || error == EOPNOTSUPP)
     return format("this kernel has no such setting for the {} controller; leave it out", write.controller);
   if (error == EBUSY && write.controller == "memory") return "more memory is in use already; give a higher limit";
@@ -172,6 +173,14 @@ Result<> apply_writes(const std::vector<CgroupWrite>& writes, const std::functio
     if (refused.size() == left.size()) return refused.empty() ? Result<>() : std::move(first);
     if (refused.empty()) return {};
   }
+}
+
+std::optional<CgroupWrite> present_value(const CgroupTree& tree, const std::string& group, const CgroupWrite& write) {
+  std::string file = write.file;
+  auto text = read_group_file(tree, group, file);
+  if (!text && !write.other_file.empty()) text = read_group_file(tree, group, file = write.other_file);
+  if (!text || split_lines(*text).size() > 1) return std::nullopt;
+  return CgroupWrite{write.controller, file, *text, "", ""};
 }
 
 static void collect_processes(const CgroupTree& tree, const std::string& group, std::vector<pid_t>& pids) {

@@ -46,6 +46,9 @@ Result<> apply_write(const CgroupTree& tree, const std::string& group, const Cgr
 // refuse (EINVAL) what the other's old value forbids: such a write is tried again after the rest.
 Result<> apply_writes(const std::vector<CgroupWrite>& writes, const std::function<Result<>(const CgroupWrite&)>& apply);
 
+// `write` with what its file holds now, if that is one value: of several lines, each is a device's or a node's.
+std::optional<CgroupWrite> present_value(const CgroupTree& tree, const std::string& group, const CgroupWrite& write);
+
 // Processes of the group and of those under it; a group that vanishes meanwhile has none.
 Result<std::vector<pid_t>> group_processes(const CgroupTree& tree, const std::string& group);
 // SIGKILL by pidfd to the processes that list() names, if it still names them once the pidfds are open (so that a

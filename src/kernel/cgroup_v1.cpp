@@ -37,6 +37,7 @@ class CgroupV1 final : public Cgroup {
 
   CgroupMode mode() const override { return trees_->v2 ? CgroupMode::Hybrid : CgroupMode::V1; }
   Result<> apply(const oci::Resources& resources) override;
+  Result<> change(const oci::Resources& resources) override;
   CgroupEntry entry() const override;
   Result<std::vector<pid_t>> processes() const override;
   Result<bool> empty() const override { return TRY(processes()).empty(); }
@@ -81,6 +82,17 @@ Result<> CgroupV1::apply(const oci::Resources& resources) {
   };
   TRY(apply_writes(writes, apply));
   return apply_devices(resources.devices);
+}
+
+Result<> CgroupV1::change(const oci::Resources& resources) {
+  std::vector<CgroupWrite> before;
+  for (const CgroupWrite& write : TRY(cgroup_v1_writes(resources))) {
+    const CgroupTree* tree = trees_->with(write.controller);
+    if (auto value = tree != nullptr ? present_value(*tree, group_, write) : std::nullopt) before.push_back(*value);
+  }
+  Result<> done = apply(resources);
+  if (!done) (void)apply_writes(before, [this](const CgroupWrite& write) { return apply_write(*trees_->with(write.controller), group_, write); });
+  return done;
 }
 
 // What v2 has no word for may be another's, which v1 has here.

@@ -109,6 +109,15 @@ class CgroupV2 final : public Cgroup {
     return v2_apply_devices(*tree_, group_, resources.devices);
   }
 
+  Result<> change(const oci::Resources& resources) override {
+    std::vector<CgroupWrite> before;
+    for (const CgroupWrite& write : TRY(cgroup_v2_writes(resources)))
+      if (auto value = present_value(*tree_, group_, write)) before.push_back(*value);
+    Result<> done = apply(resources);
+    if (!done) (void)apply_writes(before, [this](const CgroupWrite& write) { return apply_write(*tree_, group_, write); });
+    return done;
+  }
+
   CgroupEntry entry() const override { return {directory_.get(), tree_->mount_point + path_ + "/cgroup.procs", {}}; }
 
   Result<std::vector<pid_t>> processes() const override { return group_processes(*tree_, group_); }

@@ -40,6 +40,7 @@ struct Making {
   std::string text;  // of config.json
   std::optional<kernel::EarlyNet> early_net;
   std::optional<kernel::SystemdUnit> unit;
+  bool hooks_began = false;
 
   oci::Spec& spec() { return container.spec; }
   const oci::Spec& spec() const { return container.spec; }
@@ -157,7 +158,7 @@ Result<> claim_directory(Making& m, Undo& undo) {
   }
   if (!made && errno == EEXIST) return fail(ErrorKind::Exists, format("container with id exists: \"{}\"", m.options.id));
   if (!made) return fail_errno("mkdir", m.home.directory);
-  undo.add([&m] { (void)remove_tree(m.home.directory); });
+  undo.add([&m] { (void)remove_home(m.home); });
   TRY(write_state(m.home, m.state));
   if (::mkdir(m.home.file("root").c_str(), 0711) != 0) return fail_errno("mkdir", m.home.file("root"));
   if (m.options.notify && ::mkdir(m.home.file("notify").c_str(), 0755) != 0) return fail_errno("mkdir", m.home.file("notify"));
@@ -284,8 +285,7 @@ Result<> prepare_passing(Making& m, Passing& passing) {
 
 }  // namespace
 
-static Result<pid_t> make(Making& m, bool& hooks_began) {
-  Undo undo;
+static Result<pid_t> make_steps(Making& m, Undo& undo) {
   TRY(claim_directory(m, undo));
   TRY(claim_cgroup(m, undo));
   TRY(claim_rdt(m, undo));
@@ -293,7 +293,7 @@ static Result<pid_t> make(Making& m, bool& hooks_began) {
   Passing passing;
   TRY(prepare_passing(m, passing));
   auto launched = TRY(launch(m.container, passing.io));
-  hooks_began = true;
+  m.hooks_began = true;
   if (Result<> done = complete(m, launched); !done) {
     Error cause = launched.cause_of(std::move(done).error());
     (void)kernel::send_signal(launched.pidfd(), SIGKILL);
@@ -303,13 +303,25 @@ static Result<pid_t> make(Making& m, bool& hooks_began) {
   return launched.pid();
 }
 
+// The container may be deleted while it is made, and another have its id by now: that one's things stay. Who deleted it has
+// called poststop.
+static Result<pid_t> make(Making& m) {
+  Undo undo;
+  auto made = make_steps(m, undo);
+  if (made) return made;
+  auto creator = creator_of(m.home, m.options.id);
+  bool ours = creator && creator->identity == m.state.creator.identity && creator->pid == m.state.creator.pid;
+  if (creator && !ours && creator->pid != 0) undo.commit();
+  m.hooks_began &= ours;
+  return made;
+}
+
 Result<pid_t> create(const CreateOptions& options) {
-  Making m{options, {}, {}, {}, {}, {}, {}};
+  Making m{options, {}, {}, {}, {}, {}, {}, false};
   TRY(read_bundle(m));
-  bool hooks_began = false;
-  auto made = make(m, hooks_began);
+  auto made = make(m);
   // runtime-spec, lifecycle: where a hook before the start fails, the container is taken apart and poststop called.
-  if (!made && hooks_began) {
+  if (!made && m.hooks_began) {
     std::string state = json::to_text(state_json(Standing{m.state, "stopped", Fd()}, false));
     run_all_hooks(m.spec().hooks.poststop, "poststop", state, m.state.bundle, options.warn);
   }
@@ -327,18 +339,27 @@ static bool is_program(pid_t pid) {
 // failed. Who may trace the process can hold the fifo open: the program itself is looked at, too.
 static Result<> wait_for_program(const Fd& outcome, const Standing& standing, size_t hooks) {
   constexpr timespec kLook{0, 20000000};
-  std::string text;
+  size_t marks = 0;
+  std::string failure;
+  auto take = [&] {
+    char buffer[1024];
+    ssize_t got = ::read(outcome.get(), buffer, sizeof buffer);
+    for (char c : std::string_view(buffer, static_cast<size_t>(std::max<ssize_t>(got, 0))))
+      if (c == '\n' && failure.empty()) ++marks;
+      else if (failure.size() < sizeof buffer) failure += c;
+    return got;
+  };
   for (bool over = false; !over;) {
     pollfd polled[] = {{standing.pidfd.get(), POLLIN, 0}, {outcome.get(), POLLIN, 0}};
     int ready = kernel::poll_with_process(polled, 2, 0, &kLook);
     if (ready < 0 && errno != EINTR) return fail_errno("poll", "outcome.fifo");
-    char buffer[1024];
-    ssize_t got = ready > 0 && polled[1].revents != 0 ? ::read(outcome.get(), buffer, sizeof buffer) : -1;
-    if (got > 0 && text.size() < sizeof buffer) text.append(buffer, static_cast<size_t>(got));
-    over = got == 0 || (got < 0 && ready > 0 && polled[0].revents != 0) || (ready == 0 && is_program(standing.state.process.pid));
+    bool became = ready == 0 && is_program(standing.state.process.pid);
+    ssize_t got = became || (ready > 0 && polled[1].revents != 0) ? take() : -1;
+    over = got == 0 || (got < 0 && (became || (ready > 0 && polled[0].revents != 0)));
+    while (became && got > 0) got = take();  // all that came before it began
+    over |= became;
   }
-  size_t marks = std::min(text.find_first_not_of('\n'), text.size());
-  if (marks < text.size()) return fail(ErrorKind::System, escape_controls(std::string_view(text).substr(marks)));
+  if (!failure.empty()) return fail(ErrorKind::System, escape_controls(failure));
   if (marks >= hooks) return {};
   return fail(ErrorKind::System, format("hooks.startContainer[{}]: the container was killed while it ran", marks));
 }

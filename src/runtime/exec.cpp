@@ -1,4 +1,6 @@
 // exec: one more process in a running container.
+#include <ctime>
+
 #include "base/text.h"
 #include "oci/validate.h"
 #include "runtime/make.h"
@@ -59,6 +61,12 @@ Result<> set_io(Entering& e) {
 }
 
 }  // namespace
+
+Result<> wait_for_resume(const std::string& root, const std::string& id) {
+  constexpr timespec kLook{0, 10000000};
+  while (TRY(stand(root, id)).status == "paused") ::nanosleep(&kLook, nullptr);
+  return {};
+}
 
 Result<pid_t> exec(const ExecOptions& options) {
   TRY(sandbox::check_open_files());

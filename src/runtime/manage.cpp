@@ -17,7 +17,7 @@ namespace {
 
 Result<std::unique_ptr<kernel::Cgroup>> group_of(const Standing& standing) {
   if (cgroups() == nullptr) return fail(ErrorKind::Unsupported, "no cgroup hierarchy is mounted");
-  if (standing.state.cgroup.empty()) return fail(ErrorKind::Unsupported, format("container {} has no cgroup: its maker may not make one", standing.state.id));
+  if (standing.state.cgroup.empty()) return fail(ErrorKind::Unsupported, format("container {} has no cgroup: it was made without one", standing.state.id));
   return cgroups()->find(standing.state.cgroup);
 }
 
@@ -80,7 +80,7 @@ Result<> remove(const std::string& root, const std::string& id, bool force, cons
   TRY(kernel::release_rdt(standing.state.rdt));
   standing.status = "stopped";
   std::string text = json::to_text(state_json(standing, false));
-  TRY(remove_tree(home.directory));
+  TRY(remove_home(home));
   if (spec) run_all_hooks(spec->hooks.poststop, "poststop", text, standing.state.bundle, warn);
   return {};
 }

@@ -17,7 +17,6 @@ namespace hull::runtime {
 namespace {
 
 constexpr const char* kInside = "/run/notify";
-constexpr const char* kName = "notify.sock";
 
 struct Address {
   sockaddr_un name{};
@@ -28,7 +27,7 @@ struct Address {
 Result<Address> address_of(const std::string& path) {
   Address address;
   address.name.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.name.sun_path) return fail(ErrorKind::Invalid, format("NOTIFY_SOCKET: {}: too long", path));
+  if (path.size() >= sizeof address.name.sun_path) return fail(ErrorKind::Invalid, format("NOTIFY_SOCKET: {}: too long", escape_controls(path)));
   std::memcpy(address.name.sun_path, path.data(), path.size());
   if (path.starts_with('@')) address.name.sun_path[0] = '\0';
   address.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + (path.starts_with('@') ? 0 : 1));
@@ -46,25 +45,12 @@ bool says_ready(std::string_view message) {
   return false;
 }
 
-// systemd looks at who sent a message, and we are about to go: it closes the pipe's end when it has; sd_notify_barrier(3).
-Result<> wait_until_read(const Fd& to) {
-  constexpr int kLongestMs = 30000;
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("pipe", "");
-  Fd reader(ends[0]), writer(ends[1]);
-  TRY(send_message(to, "BARRIER=1", writer.get(), "NOTIFY_SOCKET"));
-  writer.reset();
-  pollfd wait{reader.get(), POLLIN, 0};
-  while (::poll(&wait, 1, kLongestMs) < 0 && errno == EINTR) {}
-  return {};
-}
-
-Result<> tell_caller(const std::string& caller, pid_t container) {
+Result<Fd> connect_caller(const std::string& caller) {
   Address address = TRY(address_of(caller));
   Fd to = TRY(datagram_socket());
-  if (::connect(to.get(), reinterpret_cast<sockaddr*>(&address.name), address.size) != 0) return fail_errno("connect", "NOTIFY_SOCKET " + caller);
-  TRY(send_message(to, format("READY=1\nMAINPID={}\n", container), -1, "NOTIFY_SOCKET"));
-  return wait_until_read(to);
+  if (::connect(to.get(), reinterpret_cast<sockaddr*>(&address.name), address.size) == 0) return to;
+  return fail(Error(kind_of_errno(errno), format("NOTIFY_SOCKET {}: {}", escape_controls(caller), errno_text(errno)), errno)
+                  .with_remedy("give a socket that the service manager reads, or unset it"));
 }
 
 }  // namespace
@@ -77,22 +63,31 @@ void add_notify(oci::Spec& spec, const std::string& directory) {
   mount.options = {"bind", "nosuid", "noexec", "nodev", "ro"};
   spec.mounts.push_back(std::move(mount));
   std::erase_if(spec.process.env, [](const std::string& entry) { return entry.starts_with("NOTIFY_SOCKET="); });
-  spec.process.env.push_back(format("NOTIFY_SOCKET={}/{}", kInside, kName));
+  spec.process.env.push_back(format("NOTIFY_SOCKET={}/{}", kInside, kNotifyName));
 }
 
 Result<Notifier> Notifier::listen(const std::string& directory, const std::string& caller, pid_t pid, const Fd& pidfd) {
   Notifier notifier;
+  notifier.caller_ = TRY(connect_caller(caller));
   notifier.pid_ = pid;
   notifier.pidfd_ = TRY(pidfd.duplicate());
   Fd parent = TRY(open_file(directory, O_PATH | O_DIRECTORY));
-  std::string path = format("/proc/self/fd/{}/{}", parent.get(), kName);  // of any length in truth
+  std::string path = format("/proc/self/fd/{}/{}", parent.get(), kNotifyName);  // of any length in truth
   Address address = TRY(address_of(path));
   notifier.socket_ = TRY(datagram_socket());
   ::unlink(path.c_str());  // of a start that was killed
   if (::bind(notifier.socket_.get(), reinterpret_cast<sockaddr*>(&address.name), address.size) != 0) return fail_errno("bind", directory);
   if (::chmod(path.c_str(), 0777) != 0) return fail_errno("chmod", directory);  // whoever the program runs as
-  notifier.caller_ = caller;
   return notifier;
+}
+
+Result<> Notifier::tell_caller() {
+  TRY(send_message(caller_, format("READY=1\nMAINPID={}\n", pid_), -1, "NOTIFY_SOCKET"));
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("pipe", "");
+  barrier_ = Fd(ends[0]);
+  Fd writer(ends[1]);
+  return send_message(caller_, "BARRIER=1", writer.get(), "NOTIFY_SOCKET");
 }
 
 Result<> Notifier::take() {
@@ -100,7 +95,7 @@ Result<> Notifier::take() {
   ssize_t got = ::recv(socket_.get(), message, sizeof message, MSG_DONTWAIT);
   if (got <= 0 || !says_ready({message, static_cast<size_t>(got)})) return {};
   socket_.reset();
-  return tell_caller(caller_, pid_);
+  return tell_caller();
 }
 
 Result<> Notifier::wait() {
@@ -110,6 +105,9 @@ Result<> Notifier::wait() {
     if (polled[0].revents != 0) TRY(take());
     else if (polled[1].revents != 0) return {};
   }
+  constexpr int kLongestMs = 30000;
+  pollfd read{barrier_.get(), POLLIN, 0};
+  while (barrier_ && ::poll(&read, 1, kLongestMs) < 0 && errno == EINTR) {}
   return {};
 }
 

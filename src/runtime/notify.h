@@ -14,6 +14,8 @@
 
 namespace hull::runtime {
 
+inline constexpr const char* kNotifyName = "notify.sock";
+
 // The mount of `directory` and the variable that leads there.
 void add_notify(oci::Spec& spec, const std::string& directory);
 
@@ -26,12 +28,14 @@ class Notifier {
   int fd() const { return socket_.get(); }  // readable: take(); -1 when there is nothing to wait for
   // One message. When it says that the program is ready, that goes to the caller, and there is no more to wait for.
   Result<> take();
-  // Until then, or the container's end.
+  // Until then, or the container's end; and until the caller has read it.
   Result<> wait();
 
  private:
-  Fd socket_, pidfd_;
-  std::string caller_;
+  Result<> tell_caller();
+
+  Fd socket_, pidfd_, caller_;
+  Fd barrier_;  // systemd looks at who sent a message, and we may be about to go: it closes the other end then; sd_notify_barrier(3)
   pid_t pid_ = 0;
 };
 

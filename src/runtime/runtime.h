@@ -56,6 +56,10 @@ struct ExecOptions {
   Warn warn;
 };
 Result<pid_t> exec(const ExecOptions& options);
+// Until the container is not paused. For exec --ignore-paused, which as runc's is done once the container goes on.
+// KERNEL: who joins a frozen group sleeps before its program, and who makes it with it, deaf to signals: so the wait comes
+// first; cgroup-v1/freezer-subsystem.rst.
+Result<> wait_for_resume(const std::string& root, const std::string& id);
 // For a process of the container that was killed: `error`, with the memory limit if that was it.
 Error with_cause(const std::string& root, const std::string& id, Error error);
 

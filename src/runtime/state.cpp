@@ -4,8 +4,11 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
 
 #include "base/text.h"
+#include "runtime/notify.h"
 #include "runtime/process.h"
 
 namespace hull::runtime {
@@ -32,22 +35,43 @@ Result<> write_state(const Home& home, const State& state) {
   return replace_file(home.file("state.json"), json::to_text(o), Durability::Volatile);
 }
 
-// A creation that was killed before it had written a state: there is nothing in its directory but what comes before that.
-static bool is_cut_short(const Home& home) {
+// What hull makes in a container's directory; a directory with anything else in it was never a container's.
+static bool is_own(const Home& home, const std::string& name) {
+  constexpr std::string_view kNames[] = {"state.json", "config.json", "root", "notify", "making.fifo", "start.fifo", "outcome.fifo"};
+  if (name.starts_with("state.json.new.")) return true;
+  if (std::find(std::begin(kNames), std::end(kNames), name) == std::end(kNames)) return false;
+  std::vector<std::string> inside = list_directory(home.file(name.c_str()));
+  return inside.empty() || (name == "notify" && inside == std::vector<std::string>{kNotifyName});
+}
+
+static bool is_whole_own(const Home& home) {
   struct stat status;
   if (::lstat(home.directory.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return false;
   std::vector<std::string> names = list_directory(home.directory);
-  return std::all_of(names.begin(), names.end(), [](const std::string& name) { return name.starts_with("state.json") || name == "root" || name.starts_with("."); });
+  return std::all_of(names.begin(), names.end(), [&](const std::string& name) { return is_own(home, name); });
+}
+
+Result<> remove_home(const Home& home) {
+  std::vector<std::string> names = list_directory(home.directory);
+  for (const std::string& name : names)
+    if (!is_own(home, name))
+      return fail(ErrorKind::Conflict, format("{}: is not hull's, and stays; look at it and remove it by hand", escape_controls(home.file(name.c_str()))));
+  ::unlink(format("{}/{}", home.file("notify"), kNotifyName).c_str());
+  for (const std::string& name : names)
+    if (std::remove(home.file(name.c_str()).c_str()) != 0 && errno != ENOENT) return fail_errno("remove", home.file(name.c_str()));
+  return ::rmdir(home.directory.c_str()) == 0 ? Result<>() : fail_errno("rmdir", home.directory);
 }
 
 // Its process waits for the start as long as it has the fifo open; fifo(7).
 static bool is_read(const std::string& fifo) { return static_cast<bool>(Fd(::open(fifo.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC))); }
 
+// Without a state: a creation or a removal that was killed, or no container.
 static Result<State> read_state(const Home& home, const std::string& id) {
   auto text = read_file(home.file("state.json"));
   if (!text && text.error().kind() == ErrorKind::NotFound) {
-    if (is_cut_short(home)) return State{oci::kSpecVersion, id, "", "", "", "", {}, {}, "", {}, "", {}};
-    if (path_exists(home.file("config.json"))) return fail(ErrorKind::Corrupt, format("{}: is missing; remove the container: delete --force {}", home.file("state.json"), id));
+    bool has_config = path_exists(home.file("config.json")), whole = is_whole_own(home);
+    if (whole && !has_config) return State{oci::kSpecVersion, id, "", "", "", "", {}, {}, "", {}, "", {}};
+    if (whole) return fail(ErrorKind::Corrupt, format("{}: is missing; remove the container: delete --force {}", home.file("state.json"), id));
     return fail(ErrorKind::NotFound, format("container \"{}\" does not exist", id));
   }
   std::string content = TRY(std::move(text));
@@ -82,6 +106,10 @@ Result<Standing> stand(const std::string& root, const std::string& id) {
   auto group = cgroups()->find(standing.state.cgroup);
   if (group && (*group)->frozen().value_or(false)) standing.status = "paused";
   return standing;
+}
+
+Result<kernel::ProcessIdentity> creator_of(const Home& home, const std::string& id) {
+  return TRY(read_state(home, id)).creator;
 }
 
 std::string owner_of(const Standing& standing) {

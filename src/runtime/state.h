@@ -44,6 +44,10 @@ Result<Home> home_of(const std::string& root, const std::string& id);
 Result<> write_state(const Home& home, const State& state);
 // NotFound "container does not exist" when there is none.
 Result<Standing> stand(const std::string& root, const std::string& id);
+// Who made the container that has the id now; pid 0: a creation that was cut short.
+Result<kernel::ProcessIdentity> creator_of(const Home& home, const std::string& id);
+// Takes the directory away, but nothing that hull did not make: Conflict, with its name.
+Result<> remove_home(const Home& home);
 // Whose bundle it is, for lists.
 std::string owner_of(const Standing& standing);
 // `hull oci state` and hooks' standard input.

@@ -49,7 +49,7 @@ Result<> change_limits(kernel::Cgroup& group, const std::string& unit, const oci
     std::vector<kernel::DbusProperty> limits = TRY(kernel::systemd_limits(resources, group.mode()));
     TRY(kernel::change_systemd_unit(unit, limits));
   }
-  return group.apply(resources);
+  return group.change(resources);
 }
 
 }  // namespace hull::runtime

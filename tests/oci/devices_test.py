@@ -148,6 +148,17 @@ def test_update_changes_limits_by_options_and_by_file():
         oci("update", "-r", "-", name, input='{"memory":{"limit":"1"}}').fails(1, "memory.limit")
 
 
+def test_an_update_that_fails_changes_nothing():
+    with container(resources(memory={"limit": 64 << 20}, cpu={"shares": 512})) as name:
+        before = {file: group_file(name, file) for file in ("memory.limit_in_bytes", "cpu.shares", "pids.max", "cpu.cfs_quota_us", "cpu.cfs_period_us")}
+        for words in ('{"pids":{"limit":50},"memory":{"limit":99999744},"cpu":{"shares":77,"cpus":"99"}}', '{"cpu":{"quota":50000,"period":1}}'):
+            oci("update", "-r", "-", name, input=words).fails(1, "cannot set")
+            equal({file: group_file(name, file) for file in before}, before)
+        oci("update", "-r", "/tmp", name).fails(1, "/tmp")
+        missing = '{"blockIO":{"throttleReadBpsDevice":[{"major":999,"minor":1,"rate":5}]}}'
+        oci("update", "-r", "-", name, input=missing).fails(1, "name a block device that is there")
+
+
 def test_a_value_that_the_kernel_refuses_is_an_error_that_names_it():
     for patch, words in ((resources(cpu={"cpus": "77"}), "cpuset.cpus"), (resources(cpu={"quota": 5}), "cpu.cfs_quota_us"),
                          (resources(unified={"memory.high": "1"}), "memory.high"),

@@ -2,8 +2,8 @@
 import json
 import os
 
-from lib.bundle import bundle, container, oci, quiet_oci, run_bundle, state
-from lib.hull import binary, check, contains, equal, eventually, run, scratch
+from lib.bundle import bundle, command, container, oci, quiet_oci, run_bundle, state
+from lib.hull import background, binary, check, contains, equal, eventually, run, scratch
 
 
 def test_a_container_goes_through_created_running_stopped():
@@ -94,3 +94,62 @@ def test_hull_answers_to_other_runtimes_names():
         os.symlink(binary(), link)
         run(link, "--version").ok().out_matches("version .*\n(commit.*\n)?spec: 1")
         run(link, "--root", scratch("oci-state"), "list", "-q").ok().out_is("")
+
+
+def test_a_directory_that_was_no_container_is_none():
+    """A root that is given by mistake loses nothing."""
+    top = scratch("mistake")
+    for path in ("bob/.ssh", "withroot/root", "bundle/root/bin", "lost/state"):
+        os.makedirs(f"{top}/{path}")
+    for path in ("bob/.bashrc", "withroot/root/data", "bundle/config.json", "lost/state.json.old"):
+        with open(f"{top}/{path}", "w") as file:
+            file.write("precious")
+    before = sorted(os.walk(top))
+    at = [binary(), "oci", "--root", top]
+    equal(run(*at, "list", "-q").ok().out, "")
+    for name in ("bob", "withroot", "bundle", "lost"):
+        run(*at, "state", name).fails(1, "does not exist")
+        run(*at, "delete", name).fails(1, "does not exist")
+        run(*at, "delete", "--force", name)
+    run(*at, "delete", "--force", "--regex", ".*")
+    equal(sorted(os.walk(top)), before)
+
+
+def test_what_is_not_hull_s_in_a_container_s_directory_stays():
+    with container() as name:
+        home = f"{scratch('oci-state')}/{name}"
+        with open(f"{home}/notes", "w"):
+            pass
+        oci("delete", "--force", name).fails(1, "/notes: is not hull's")
+        check(os.path.exists(f"{home}/notes"), "it stays")
+        os.unlink(f"{home}/notes")
+        oci("delete", name).ok()
+
+
+def test_a_directory_of_a_creation_that_was_cut_short_is_removed():
+    home = f"{scratch('oci-state')}/cut"
+    os.makedirs(f"{home}/notify")
+    for name in ("state.json.new.4711", "notify/notify.sock", "start.fifo"):
+        with open(f"{home}/{name}", "w"):
+            pass
+    equal(state("cut")["status"], "stopped")
+    oci("delete", "cut").ok()
+    check(not os.path.exists(home), "gone")
+
+
+def test_a_creator_whose_container_was_deleted_leaves_the_next_one_alone():
+    go, ends = scratch("go"), scratch("ends")
+    waiting = {"path": "/bin/sh", "args": ["sh", "-c", f"while [ ! -e {go} ]; do sleep 0.05; done"], "env": ["PATH=/bin:/usr/bin"]}
+    ending = {"path": "/bin/sh", "args": ["sh", "-c", f"echo end >> {ends}"], "env": ["PATH=/bin:/usr/bin"]}
+    path, group = bundle({"hooks": {"createRuntime": [waiting], "poststop": [ending]}, "linux": {"cgroupsPath": "/hull-twice"}}), "/hull-twice"
+    with background(*command(), "create", "-b", path, "twice") as creating:
+        eventually(lambda: oci("state", "twice").code == 0 and state("twice")["pid"] > 0)
+        oci("delete", "--force", "twice").ok()
+        equal(quiet_oci("run", "-d", "-b", bundle({"linux": {"cgroupsPath": group}}), "twice")[0], 0)
+        with open(go, "w"):
+            pass
+        equal(creating.wait(10), 1)
+    equal(state("twice")["status"], "running")
+    with open(ends) as file:
+        equal(file.read(), "end\n", "poststop, once")
+    oci("delete", "--force", "twice").ok()

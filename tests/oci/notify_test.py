@@ -5,7 +5,7 @@ import socket
 import threading
 
 from lib.bundle import bundle, command, oci, quiet_oci, rootfs, state
-from lib.hull import background, check, compiled, equal, eventually, scratch
+from lib.hull import background, binary, check, compiled, equal, eventually, run, scratch
 
 
 class Service:
@@ -122,3 +122,40 @@ def test_a_socket_that_is_not_there_is_told():
 def test_without_one_the_container_has_none():
     path, name = notifying("READY=1")
     oci("run", "-b", path, name).exits(3)
+
+
+def test_a_manager_that_keeps_the_barrier_open_makes_nobody_deaf():
+    manager = scratch("keeps")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as keeping:
+        keeping.bind(manager)
+        path, name = notifying(args=["/bin/sh", "-c", "trap 'exit 3' TERM; /bin/notify READY=1; while :; do sleep 0.1; done"])
+        with background(*command(), "run", "-b", path, name, env={"NOTIFY_SOCKET": manager}) as running:
+            eventually(lambda: oci("state", name).code == 0)
+            kept = [socket.recv_fds(keeping, 4096, 1)[1] for _ in range(2)][1]
+            running.terminate()
+            equal(running.wait(5), 3)
+            os.close(kept[0])
+    equal(oci("list", "-q").ok().out, "")
+
+
+def test_a_bad_socket_is_told_before_anything_starts():
+    for address in ("relative", "@", "/", "vsock:2:1", "/" + "a" * 200):
+        path, name = notifying("READY=1", "--", "600")
+        for words in (("run",), ("run", "-d")):
+            code, text = quiet_oci(*words, "-b", path, name, env={"NOTIFY_SOCKET": address})
+            equal(code, 1, text)
+            check("NOTIFY_SOCKET" in text, text)
+            equal(oci("list", "-q").ok().out, "")
+
+
+def test_the_root_may_be_a_relative_path():
+    service = Service()
+    path, name = notifying("READY=1", "--", "1")
+    here = scratch("relative")
+    os.makedirs(here, exist_ok=True)
+    words = " ".join([binary(), "oci", "--root", "below"])
+    try:
+        run("sh", "-c", f"cd {here} && {words} run -b {path} {name}", env=service.environment).exits(7)
+        equal(os.listdir(f"{here}/below"), [])
+    finally:
+        service.close()

@@ -113,8 +113,8 @@ def test_a_start_that_fails_leaves_the_container_as_it_was():
         oci("resume", name).ok()
         equal(state(name)["status"], "created")
         with open(f"{home}/notify", "w"):
-            pass  # no directory: the socket cannot be made
-        oci("start", name, env={"NOTIFY_SOCKET": "/nowhere"}).fails(1, "notify")
+            pass
+        oci("start", name, env={"NOTIFY_SOCKET": "/nowhere"}).fails(1, "NOTIFY_SOCKET /nowhere")
         equal(state(name)["status"], "created")
         oci("start", name).ok()
         equal(state(name)["status"], "running")
@@ -127,3 +127,56 @@ def test_a_start_killed_between_its_word_and_the_rest():
         os.mkfifo(f"{scratch('oci-state')}/{name}/start.fifo")
         equal(state(name)["status"], "running")
         oci("start", name).fails(1, "already running")
+
+
+def test_a_program_may_close_its_terminal_and_open_it_again():
+    closing = "T=$(tty); exec 0<&- 1>&- 2>&-; sleep 0.3; echo late >$T; exit 7"
+    result = oci("run", "-b", tty_bundle(closing), "x")
+    contains(result.exits(7).out, "late")
+    with container() as name:
+        oci("exec", "-t", name, "/bin/sh", "-c", closing).exits(7).out_matches("late")
+        oci("exec", "-t", name, "/bin/sh", "-c", "exec 0<&- 1>&- 2>&-; sleep 0.3; exit 8").exits(8)
+
+
+def test_output_that_nobody_takes_loses_no_exit_code():
+    words = " ".join(command())
+    with container() as name:
+        for sink, warning in (("| true", ""), (">/dev/full", "No space left on device; the rest of the output is lost")):
+            shell = f"set -o pipefail; {words} exec -t {name} /bin/sh -c 'sleep 0.2; echo out; echo more; exit 7' </dev/null {sink}"
+            contains(run("bash", "-c", shell).exits(7).err, warning)
+    run("bash", "-c", f"{words} run -b {tty_bundle('echo out; sleep 0.3; exit 6')} x </dev/null >/dev/full").exits(6)
+
+
+def test_a_signal_after_the_end_gives_the_waiting_output_up():
+    reader, writer = os.pipe()
+    with container() as name:
+        child = subprocess.Popen([*command(), "exec", "-t", name, "/bin/sh", "-c", "seq 1 11900; exit 7"], stdin=subprocess.DEVNULL, stdout=writer, env=environment())
+        ledger.KNOWN_CHILDREN.add(child.pid)
+        try:
+            eventually(lambda: oci("ps", "-f", "json", name).out.count(",") == 0)
+            time.sleep(0.3)
+            check(child.poll() is None, "it waits for the reader")
+            child.send_signal(signal.SIGTERM)
+            equal(child.wait(10), 7)
+        finally:
+            child.kill()
+            child.wait()
+            os.close(reader)
+            os.close(writer)
+            ledger.KNOWN_CHILDREN.discard(child.pid)
+
+
+def test_a_paused_container_takes_an_exec_once_it_goes_on():
+    with container() as name:
+        oci("pause", name).ok()
+        with background(*command(), "exec", "--ignore-paused", name, "/bin/sh", "-c", "exit 7") as waiting:
+            time.sleep(0.2)
+            check(waiting.poll() is None, "it waits")
+            oci("resume", name).ok()
+            equal(waiting.wait(10), 7)
+        oci("pause", name).ok()
+        with background(*command(), "exec", "--ignore-paused", name, "/bin/true") as waiting:
+            time.sleep(0.2)
+            waiting.terminate()
+            equal(waiting.wait(10), -signal.SIGTERM)
+        oci("resume", name).ok()
