@@ -45,7 +45,8 @@ json::object seccomp_features() {
 
 json::object intel_rdt_features() {
   json::object out = enabled(true);
-  out["schemata"] = out["monitoring"] = true;
+  out["schemata"] = true;
+  out["monitoring"] = true;
   return out;
 }
 
