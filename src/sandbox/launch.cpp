@@ -435,6 +435,7 @@ Error Launched::failure_of(const WireFailure& failure) {
   if (kind == StepKind::Scheduler && failure.errno_value == EPERM) return std::move(error).with_remedy("a realtime policy needs CAP_SYS_NICE, and on cgroup v1 a group with cpu.realtimeRuntime");
   if (kind == StepKind::Scheduler && failure.errno_value == EINVAL) return std::move(error).with_remedy("the kernel does not take these values together; sched_setattr(2) says which policy takes which");
   if (kind == StepKind::Affinity && failure.errno_value == EINVAL) return std::move(error).with_remedy("none of these CPUs is one of the container's; /sys/devices/system/cpu/online and its cpuset name them");
+  if (kind == StepKind::RootBind && failure.errno_value == ENOENT) return std::move(error).with_remedy("a mount namespace that is joined by path has to have it: another container's has not");
   if (kind == StepKind::SetUser && failure.errno_value == EINVAL) return std::move(error).with_remedy("the user namespace maps no such id; choose one that it maps, or map more");
   if (kind == StepKind::MountBind && (failure.errno_value == ENOTDIR || (call == "move_mount" && failure.errno_value == EINVAL)))
     return std::move(error).with_remedy("a file goes on a file, a directory on a directory");

@@ -153,6 +153,14 @@ def test_the_host_s_own_mount_namespace_is_refused():
     equal(os.listdir("/proc/self/root") != [], True)
 
 
+def test_another_container_s_mount_namespace_has_not_the_files():
+    with container() as name:
+        code, text = quiet_oci("create", "-b", bundle(by_path("mount", state(name)["pid"])), "x")
+        equal(code, 1)
+        contains(text, "another container's has not")
+        equal(oci("list", "-q").ok().out, name + "\n")
+
+
 def test_a_hostname_is_set_in_a_joined_uts_namespace_too():
     with holder("--uts") as pid, container(by_path("uts", pid), {"hostname": "joined"}) as name:
         oci("exec", name, "/bin/hostname").ok().out_is("joined\n")

@@ -10,7 +10,7 @@ import threading
 import time
 
 from lib import isolate, ledger
-from lib.bundle import bundle, command, container, oci, quiet_oci, state
+from lib.bundle import bundle, command, container, oci, quiet_oci, run_bundle, state
 from lib.hull import Terminal, contains, environment, equal, eventually, run, scratch
 
 TTY = {"process": {"terminal": True, "args": ["/bin/sh", "-c", "tty; stty size; test -t 0 && test -t 2 && echo all"]}}
@@ -168,6 +168,17 @@ def test_exec_on_chosen_cpus():
         json.dump(process, file)
         file.flush()
         oci("exec", "-p", scratch("p"), name).ok().out_is("Cpus_allowed_list:\t0\n")
+        process["execCPUAffinity"] = {"initial": "1000"}
+        file.seek(0)
+        file.truncate()
+        json.dump(process, file)
+        file.flush()
+        oci("exec", "-p", scratch("p"), name).fails(255, "none of these CPUs")
+
+
+def test_a_scheduler_s_values_that_the_kernel_refuses():
+    process = {"scheduler": {"policy": "SCHED_DEADLINE", "runtime": 1, "deadline": 2, "period": 3}}
+    run_bundle({"process": process}).fails(1, "does not take these values together")
 
 
 def test_exec_with_a_score_of_its_own():
