@@ -40,6 +40,7 @@ static bool is_own(const Home& home, const std::string& name) {
   constexpr std::string_view kNames[] = {"state.json", "config.json", "root", "notify", "making.fifo", "start.fifo", "outcome.fifo"};
   if (name.starts_with("state.json.new.")) return true;
   if (std::find(std::begin(kNames), std::end(kNames), name) == std::end(kNames)) return false;
+  if (name != "root" && name != "notify") return true;
   std::vector<std::string> inside = list_directory(home.file(name.c_str()));
   return inside.empty() || (name == "notify" && inside == std::vector<std::string>{kNotifyName});
 }
