@@ -77,6 +77,8 @@ def life():
     judge("a new quota keeps the period, a new period the quota",
           (oci("update", "--cpu-quota", "30000", "--cpu-period", "60000", "y"), oci("update", "--cpu-quota", "12000", "y"), value("cpu.max"),
            oci("update", "--cpu-period", "40000", "y"), value("cpu.max")), ((0, ""), (0, ""), "12000 60000", (0, ""), "12000 40000"))
+    judge("an update that fails changes nothing", (oci("update", "--memory", "60000000", "--pids-limit", "77", "--cpu-quota", "1", "y")[0],
+                                                   value("memory.max"), value("pids.max"), value("cpu.max")), (1, "50331648", "9", "12000 40000"))
     judge("a burst above the old quota", (oci("update", "--cpu-quota", "30000", "--cpu-burst", "20000", "y"), value("cpu.max.burst")), ((0, ""), "20000"))
     judge("idle", (oci("update", "--cpu-idle", "1", "y"), value("cpu.idle")), ((0, ""), "1"))
     data = json.loads(oci("events", "--stats", "y")[1])["data"]
