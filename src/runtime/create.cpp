@@ -381,11 +381,9 @@ static Result<> run_poststart(const oci::Hooks& hooks, Standing& standing) {
   return run_hooks(hooks.poststart, "poststart", json::to_text(state_json(standing, false)), standing.state.bundle);
 }
 
-// Reading the whole configuration takes longer than a start does, and few have such hooks.
 static Result<oci::Hooks> hooks_of_start(const Home& home) {
   std::string config = TRY(read_file(home.file("config.json")));
-  bool none = config.find("\"poststart\"") == std::string::npos && config.find("\"startContainer\"") == std::string::npos && config.find("\\u") == std::string::npos;
-  return none ? oci::Hooks() : TRY(parse_config(config)).hooks;
+  return may_name(config, {"poststart", "startContainer"}) ? TRY(parse_config(config)).hooks : oci::Hooks();
 }
 
 static Result<> check_startable(const Standing& standing) {

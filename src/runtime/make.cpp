@@ -92,7 +92,13 @@ Result<> check_preserved(uint32_t count) {
   return {};
 }
 
+bool may_name(std::string_view config, std::initializer_list<std::string_view> keys) {
+  auto has = [&](std::string_view key) { return config.find(format("\"{}\"", key)) != std::string_view::npos; };
+  return config.find("\\u") != std::string_view::npos || std::any_of(keys.begin(), keys.end(), has);
+}
+
 Result<bool> wants_terminal(std::string_view config_text) {
+  if (!may_name(config_text, {"terminal"})) return false;
   return TRY(oci::parse_spec(config_text, "config.json")).process.terminal;
 }
 
