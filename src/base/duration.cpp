@@ -1,5 +1,7 @@
 #include "base/duration.h"
 
+#include <time.h>
+
 #include <algorithm>
 
 #include "base/text.h"
@@ -57,6 +59,17 @@ std::optional<int64_t> parse_duration(std::string_view text) {
     if (!part || __builtin_add_overflow(total, *part, &total)) return std::nullopt;
   }
   return negative ? -total : total;
+}
+
+int64_t monotonic_ms() {
+  timespec now;
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void sleep_ms(int milliseconds) {
+  timespec time{milliseconds / 1000, milliseconds % 1000 * 1000000L};
+  ::nanosleep(&time, nullptr);
 }
 
 }  // namespace hull

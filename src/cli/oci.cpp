@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <cstdlib>
 
 namespace hull::cli {
@@ -67,9 +68,10 @@ static Result<> check_globals(Globals& globals) {
     return fail(ErrorKind::Invalid, format("--{}: unknown \"{}\"", option, escape_controls(value)));
   };
   if (globals.root.empty()) return fail(ErrorKind::Invalid, "--root: is empty; give a directory");
-  if (char* here = globals.root.starts_with('/') ? nullptr : ::getcwd(nullptr, 0)) {
+  if (!globals.root.starts_with('/')) {
+    char here[PATH_MAX];
+    if (::getcwd(here, sizeof here) == nullptr) return fail_errno("getcwd", "--root " + globals.root);
     globals.root = std::string(here) + "/" + globals.root;
-    ::free(here);
   }
   TRY(check("log-format", globals.log_format, {"text", "json"}));
   TRY(check("cgroup-manager", globals.cgroup_manager, {"", "cgroupfs", "systemd", "disabled"}));

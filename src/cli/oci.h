@@ -24,6 +24,18 @@ std::string oci_notify_socket();  // NOTIFY_SOCKET
 // begin() with the exit code of runc for a usage error.
 std::optional<int> oci_begin(const OciCall& call, const Syntax& syntax, void* target, std::vector<std::string_view>& operands);
 
+using Words = std::vector<std::string_view>;
+
+// Parses, then acts: action(const Args&, const Words& operands) -> Result<>; what fails is reported.
+template <typename Args, typename Act>
+int oci_act(const OciCall& call, const Syntax& syntax, Act action) {
+  Args args;
+  Words words;
+  if (auto code = oci_begin(call, syntax, &args, words)) return *code;
+  Result<> done = action(args, words);
+  return done ? 0 : oci_report(call.globals, done.error());
+}
+
 int oci_create(const OciCall& call), oci_run(const OciCall& call), oci_exec(const OciCall& call);
 int oci_start(const OciCall& call), oci_state(const OciCall& call), oci_kill(const OciCall& call), oci_delete(const OciCall& call);
 int oci_list(const OciCall& call), oci_ps(const OciCall& call), oci_pause(const OciCall& call), oci_resume(const OciCall& call);

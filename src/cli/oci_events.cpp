@@ -62,11 +62,7 @@ Result<> show(const OciGlobals& globals, const Args& args, const std::string& id
 }  // namespace
 
 int oci_events(const OciCall& call) {
-  Args args;
-  std::vector<std::string_view> words;
-  if (auto code = oci_begin(call, kOciEventsSyntax, &args, words)) return *code;
-  auto done = show(call.globals, args, std::string(words[0]));
-  return done ? 0 : oci_report(call.globals, done.error());
+  return oci_act<Args>(call, kOciEventsSyntax, [&](const Args& args, const Words& words) { return show(call.globals, args, std::string(words[0])); });
 }
 
 }  // namespace hull::cli

@@ -1,5 +1,5 @@
 // hull oci features: what this build does on this host, as the runtime-spec's features document. What hull knows comes
-// from the tables that it works by; what the kernel has is asked of it.
+// from the tables that it works by (but the hooks, and the architectures of x86-64); what the kernel has is asked of it.
 #include <algorithm>
 
 #include "base/text.h"

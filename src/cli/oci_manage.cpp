@@ -37,17 +37,11 @@ const Syntax kOciDeleteSyntax{.name = "delete", .synopsis = "[OPTIONS] ID", .sum
 const Syntax kOciListSyntax{.name = "list", .synopsis = "[OPTIONS]", .summary = "List the containers below --root", .options = kListOptions,
                             .max_operands = 0};
 
-// Parses, then acts on the first operand.
+// On the first operand.
 template <typename Act>
 int act(const OciCall& call, const Syntax& syntax, Act action) {
-  Args args;
-  std::vector<std::string_view> words;
-  if (auto code = oci_begin(call, syntax, &args, words)) return *code;
-  Result<> done = action(args, words, words.empty() ? std::string() : std::string(words[0]));
-  return done ? 0 : oci_report(call.globals, done.error());
+  return oci_act<Args>(call, syntax, [&](const Args& args, const Words& words) { return action(args, words, words.empty() ? std::string() : std::string(words[0])); });
 }
-
-using Words = std::vector<std::string_view>;
 
 // The container called `name`, or with --regex all whose ids it fits (POSIX extended, as crun takes it).
 Result<std::vector<std::string>> ids_of(const std::string& root, const std::string& name, bool is_regex) {

@@ -1,5 +1,4 @@
 // hull oci ps: the host's ps(1), whose options follow the id, of the container's processes alone; or their ids as JSON.
-#include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,18 +32,16 @@ Result<std::string> run_ps(const std::vector<std::string_view>& words) {
   std::vector<char*> arguments;
   for (std::string& text : texts) arguments.push_back(text.data());
   arguments.push_back(nullptr);
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("pipe", "");
-  Fd reader(ends[0]), writer(ends[1]);
+  Pipe pipe = TRY(make_pipe());
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
-  for (int fd : {1, 2}) ::posix_spawn_file_actions_adddup2(&actions, writer.get(), fd);
+  for (int fd : {1, 2}) ::posix_spawn_file_actions_adddup2(&actions, pipe.write.get(), fd);
   pid_t child = 0;
   int error = ::posix_spawnp(&child, "ps", &actions, nullptr, arguments.data(), environ);
   ::posix_spawn_file_actions_destroy(&actions);
   if (error != 0) return fail(ErrorKind::NotFound, format("ps: {}; install procps, or give --format json", errno_text(error)));
-  writer.reset();
-  auto said = read_all(reader, 64 << 20, "ps");
+  pipe.write.reset();
+  auto said = read_all(pipe.read, 64 << 20, "ps");
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
   if (!said) return said;
@@ -81,11 +78,7 @@ Result<> show(const OciGlobals& globals, const Args& args, const std::vector<std
 }  // namespace
 
 int oci_ps(const OciCall& call) {
-  Args args;
-  std::vector<std::string_view> words;
-  if (auto code = oci_begin(call, kOciPsSyntax, &args, words)) return *code;
-  auto done = show(call.globals, args, words);
-  return done ? 0 : oci_report(call.globals, done.error());
+  return oci_act<Args>(call, kOciPsSyntax, [&](const Args& args, const Words& words) { return show(call.globals, args, words); });
 }
 
 }  // namespace hull::cli

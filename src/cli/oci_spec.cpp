@@ -64,11 +64,7 @@ Result<> write_template(const Args& args) {
 }  // namespace
 
 int oci_spec(const OciCall& call) {
-  Args args;
-  std::vector<std::string_view> words;
-  if (auto code = oci_begin(call, kOciSpecSyntax, &args, words)) return *code;
-  auto done = write_template(args);
-  return done ? 0 : oci_report(call.globals, done.error());
+  return oci_act<Args>(call, kOciSpecSyntax, [](const Args& args, const Words&) { return write_template(args); });
 }
 
 }  // namespace hull::cli

@@ -96,16 +96,13 @@ Result<oci::Resources> wanted(const Args& args) {
 }  // namespace
 
 int oci_update(const OciCall& call) {
-  Args args;
-  std::vector<std::string_view> words;
-  if (auto code = oci_begin(call, kOciUpdateSyntax, &args, words)) return *code;
-  auto resources = wanted(args);
-  if (!resources) return oci_report(call.globals, resources.error());
-  std::vector<std::string> schemata;
-  for (const std::string& line : {args.l3_cache, args.mem_bandwidth})
-    if (!line.empty()) schemata.push_back(line);
-  auto done = runtime::update(call.globals.root, std::string(words[0]), *resources, schemata);
-  return done ? 0 : oci_report(call.globals, done.error());
+  return oci_act<Args>(call, kOciUpdateSyntax, [&](const Args& args, const Words& words) -> Result<> {
+    oci::Resources resources = TRY(wanted(args));
+    std::vector<std::string> schemata;
+    for (const std::string& line : {args.l3_cache, args.mem_bandwidth})
+      if (!line.empty()) schemata.push_back(line);
+    return runtime::update(call.globals.root, std::string(words[0]), resources, schemata);
+  });
 }
 
 }  // namespace hull::cli

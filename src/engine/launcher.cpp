@@ -206,6 +206,19 @@ Result<SeccompProgram> container_seccomp(const Record& record) {
   return SeccompProgram{std::move(filter.program), filter.flags};
 }
 
+// Between the process's making and its program: limits, ports, the record. The namespaces that are shared, opened and pinned.
+static Result<std::vector<ns::NamedFd>> release(const Layout& layout, const Record& record, Prepared& prepared, sandbox::Launched& launched,
+                                                Publishing& ports, uint64_t oom_kills) {
+  TRY(check_targets(prepared.facts));
+  TRY(runtime::limit(prepared.container));
+  TRY(launched.wait_namespaces());
+  TRY(ports.serve(launched.pid(), launched.pidfd()));
+  TRY(note_running(layout, record, launched, ports, oom_kills));
+  std::vector<ns::NamedFd> kept = TRY(keep_shared(layout, record, prepared.facts.namespaces, launched));
+  TRY(launched.go());
+  return kept;
+}
+
 // What a kill at each point leaves: the intent alone; intent and cgroup; a process that dies of its closed control
 // socket before it execs, under a shim that records its end. All are settled by name.
 Result<Started> start_container(const Layout& layout, const Record& record, Prepared& prepared, const StartIo& io) {
@@ -246,20 +259,9 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
   auto launched = TRY(runtime::launch(container, launch_io));
   started.shim_pid = launched.parent_pid();
   wires = Wires();  // the container's and the shim's ends: theirs alone from here on
-  Result<> released = check_targets(prepared.facts);
-  if (released) released = runtime::limit(container);
-  if (released) released = launched.wait_namespaces();
-  if (released) released = ports.serve(launched.pid(), launched.pidfd());
-  if (released) released = note_running(layout, record, launched, ports, oom_kills);
-  std::vector<ns::NamedFd> kept;
-  if (released) {
-    auto opened = keep_shared(layout, record, namespaces, launched);
-    if (opened) kept = std::move(*opened);
-    else released = fail(std::move(opened).error());
-  }
-  if (released) released = launched.go();
-  if (!released) {
-    Error cause = launched.cause_of(std::move(released).error());
+  auto kept = release(layout, record, prepared, launched, ports, oom_kills);
+  if (!kept) {
+    Error cause = launched.cause_of(std::move(kept).error());
     prepared.command_failed = launched.command_failed();
     (void)send_signal(launched.pidfd(), SIGKILL);
     ports.give_up();
@@ -271,7 +273,7 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
   started.trace = launched.trace();
   undo.commit();
   // It runs already: what could not be pinned is told, and lasts as long as its process.
-  if (auto done = keep(layout, record, namespaces, started.pid, kept); !done) namespaces.notes.push_back(done.error().text());
+  if (auto done = keep(layout, record, namespaces, started.pid, *kept); !done) namespaces.notes.push_back(done.error().text());
   return started;
 }
 

@@ -79,7 +79,8 @@ class Cgroup {
   // Writes what is given and nothing else, devices included (v1 lists or an eBPF program); fails naming file, value
   // and remedy.
   virtual Result<> apply(const oci::Resources& resources) = 0;
-  // The same for a group that lives: where it fails, what files of one value held before is there again. Devices apart.
+  // The same for a group that lives: where it fails, what files of one value held before is there again. Not devices, nor
+  // what a hybrid host has in v2.
   virtual Result<> change(const oci::Resources& resources) = 0;
   virtual CgroupEntry entry() const = 0;
 

@@ -1,5 +1,5 @@
 // What a group has used and may use, as `hull oci events` tells it in runc's form. Read whole, for those who ask now and
-// then; what a start or an end asks (Cgroup::oom_kills, Cgroup::use) reads one file. Private to kernel/ but for the structures.
+// then; what a start or an end asks (Cgroup::oom_kills, Cgroup::memory_usage) reads one file. Private to kernel/ but for the structures.
 #pragma once
 
 #include <cstdint>

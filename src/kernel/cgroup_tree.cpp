@@ -34,17 +34,6 @@ Result<CgroupTree> CgroupTree::open(const CgroupHierarchy& hierarchy) {
 
 std::string relative_group(const std::string& path) { return path.substr(1); }
 
-int64_t monotonic_ms() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-void sleep_ms(int milliseconds) {
-  timespec time{milliseconds / 1000, milliseconds % 1000 * 1000000L};
-  ::nanosleep(&time, nullptr);
-}
-
 static std::string shown(const CgroupTree& tree, const std::string& group) { return tree.mount_point + "/" + group; }
 
 bool group_exists(const CgroupTree& tree, const std::string& group) {
@@ -175,12 +164,23 @@ Result<> apply_writes(const std::vector<CgroupWrite>& writes, const std::functio
   }
 }
 
-std::optional<CgroupWrite> present_value(const CgroupTree& tree, const std::string& group, const CgroupWrite& write) {
+static std::optional<CgroupWrite> present_value(const CgroupTree& tree, const std::string& group, const CgroupWrite& write) {
   std::string file = write.file;
   auto text = read_group_file(tree, group, file);
   if (!text && !write.other_file.empty()) text = read_group_file(tree, group, file = write.other_file);
   if (!text || split_lines(*text).size() > 1) return std::nullopt;
   return CgroupWrite{write.controller, file, *text, "", ""};
+}
+
+Result<> apply_or_restore(const std::vector<CgroupWrite>& writes, const std::string& group, const TreeOf& tree_of, const std::function<Result<>()>& apply) {
+  std::vector<CgroupWrite> before;
+  for (const CgroupWrite& write : writes) {
+    const CgroupTree* tree = tree_of(write.controller);
+    if (auto value = tree != nullptr ? present_value(*tree, group, write) : std::nullopt) before.push_back(std::move(*value));
+  }
+  Result<> done = apply();
+  if (!done) (void)apply_writes(before, [&](const CgroupWrite& write) { return apply_write(*tree_of(write.controller), group, write); });
+  return done;
 }
 
 static void collect_processes(const CgroupTree& tree, const std::string& group, std::vector<pid_t>& pids) {

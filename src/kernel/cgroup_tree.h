@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/duration.h"
 #include "base/fd.h"
 #include "kernel/cgroup.h"
 
@@ -46,8 +47,9 @@ Result<> apply_write(const CgroupTree& tree, const std::string& group, const Cgr
 // refuse (EINVAL) what the other's old value forbids: such a write is tried again after the rest.
 Result<> apply_writes(const std::vector<CgroupWrite>& writes, const std::function<Result<>(const CgroupWrite&)>& apply);
 
-// `write` with what its file holds now, if that is one value: of several lines, each is a device's or a node's.
-std::optional<CgroupWrite> present_value(const CgroupTree& tree, const std::string& group, const CgroupWrite& write);
+// Where `apply` fails, writes again what the files of `writes` held before, but those of several lines, each a device's or a
+// node's. Those of controllers without a tree are left alone.
+Result<> apply_or_restore(const std::vector<CgroupWrite>& writes, const std::string& group, const TreeOf& tree_of, const std::function<Result<>()>& apply);
 
 // Processes of the group and of those under it; a group that vanishes meanwhile has none.
 Result<std::vector<pid_t>> group_processes(const CgroupTree& tree, const std::string& group);
@@ -60,9 +62,6 @@ std::optional<uint64_t> read_counter(const CgroupTree& tree, const std::string& 
 std::map<std::string, uint64_t, std::less<>> read_pairs(const CgroupTree& tree, const std::string& group,
                                                         const std::string& file);
 std::optional<uint64_t> pair_value(const std::map<std::string, uint64_t, std::less<>>& pairs, std::string_view key);
-
-int64_t monotonic_ms();
-void sleep_ms(int milliseconds);
 
 // The two implementations behind Cgroups::open.
 Result<std::unique_ptr<Cgroups>> open_cgroups_v1(const CgroupLayout& layout);  // and hybrid

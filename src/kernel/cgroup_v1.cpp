@@ -85,14 +85,8 @@ Result<> CgroupV1::apply(const oci::Resources& resources) {
 }
 
 Result<> CgroupV1::change(const oci::Resources& resources) {
-  std::vector<CgroupWrite> before;
-  for (const CgroupWrite& write : TRY(cgroup_v1_writes(resources))) {
-    const CgroupTree* tree = trees_->with(write.controller);
-    if (auto value = tree != nullptr ? present_value(*tree, group_, write) : std::nullopt) before.push_back(*value);
-  }
-  Result<> done = apply(resources);
-  if (!done) (void)apply_writes(before, [this](const CgroupWrite& write) { return apply_write(*trees_->with(write.controller), group_, write); });
-  return done;
+  auto tree_of = [this](std::string_view controller) { return trees_->with(controller); };
+  return apply_or_restore(TRY(cgroup_v1_writes(resources)), group_, tree_of, [&] { return apply(resources); });
 }
 
 // What v2 has no word for may be another's, which v1 has here.

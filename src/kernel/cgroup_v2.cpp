@@ -110,12 +110,8 @@ class CgroupV2 final : public Cgroup {
   }
 
   Result<> change(const oci::Resources& resources) override {
-    std::vector<CgroupWrite> before;
-    for (const CgroupWrite& write : TRY(cgroup_v2_writes(resources)))
-      if (auto value = present_value(*tree_, group_, write)) before.push_back(*value);
-    Result<> done = apply(resources);
-    if (!done) (void)apply_writes(before, [this](const CgroupWrite& write) { return apply_write(*tree_, group_, write); });
-    return done;
+    auto tree_of = [this](std::string_view) { return tree_.get(); };
+    return apply_or_restore(TRY(cgroup_v2_writes(resources)), group_, tree_of, [&] { return apply(resources); });
   }
 
   CgroupEntry entry() const override { return {directory_.get(), tree_->mount_point + path_ + "/cgroup.procs", {}}; }

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/duration.h"
 #include "base/text.h"
 
 namespace hull::kernel {
@@ -79,12 +80,6 @@ pid_t pid_of_living(const Fd& handle) {
 bool pidfds_work() {
   if (g_pidfds == Pidfds::Unknown) (void)open_pidfd(::getpid());
   return g_pidfds == Pidfds::Work;
-}
-
-int64_t monotonic_ms() {
-  timespec now;
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 }  // namespace

@@ -349,15 +349,14 @@ static Result<> wait_for_program(const Fd& outcome, const Standing& standing, si
       else if (failure.size() < sizeof buffer) failure += c;
     return got;
   };
-  for (bool over = false; !over;) {
+  for (;;) {
     pollfd polled[] = {{standing.pidfd.get(), POLLIN, 0}, {outcome.get(), POLLIN, 0}};
     int ready = kernel::poll_with_process(polled, 2, 0, &kLook);
     if (ready < 0 && errno != EINTR) return fail_errno("poll", "outcome.fifo");
-    bool became = ready == 0 && is_program(standing.state.process.pid);
-    ssize_t got = became || (ready > 0 && polled[1].revents != 0) ? take() : -1;
-    over = got == 0 || (got < 0 && (became || (ready > 0 && polled[0].revents != 0)));
-    while (became && got > 0) got = take();  // all that came before it began
-    over |= became;
+    bool over = ready == 0 ? is_program(standing.state.process.pid) : polled[0].revents != 0;
+    ssize_t got;
+    do got = take(); while (got > 0);  // all that came before it was over
+    if (got == 0 || over) break;
   }
   if (!failure.empty()) return fail(ErrorKind::System, escape_controls(failure));
   if (marks >= hooks) return {};

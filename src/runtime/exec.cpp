@@ -1,6 +1,5 @@
 // exec: one more process in a running container.
-#include <ctime>
-
+#include "base/duration.h"
 #include "base/text.h"
 #include "oci/validate.h"
 #include "runtime/make.h"
@@ -63,8 +62,7 @@ Result<> set_io(Entering& e) {
 }  // namespace
 
 Result<> wait_for_resume(const std::string& root, const std::string& id) {
-  constexpr timespec kLook{0, 10000000};
-  while (TRY(stand(root, id)).status == "paused") ::nanosleep(&kLook, nullptr);
+  while (TRY(stand(root, id)).status == "paused") sleep_ms(10);
   return {};
 }
 

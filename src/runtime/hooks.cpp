@@ -9,8 +9,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 
+#include "base/duration.h"
 #include "base/text.h"
 #include "kernel/clone.h"
 #include "runtime/make.h"
@@ -43,8 +43,6 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
   return out;
 }
 
-int64_t now_ms() { return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
 constexpr size_t kTail = 300;
 
 // What a hook says, of which the end is kept. What it leaves behind finds nobody to say it to.
@@ -73,10 +71,10 @@ struct Said {
 };
 
 Result<int> wait_status(const kernel::CloneResult& child, const oci::Hook& hook, const std::string& name, Said& said) {
-  int64_t deadline = hook.timeout ? now_ms() + std::min<int64_t>(*hook.timeout, INT32_MAX) * 1000 : INT64_MAX;
+  int64_t deadline = hook.timeout ? monotonic_ms() + std::min<int64_t>(*hook.timeout, INT32_MAX) * 1000 : INT64_MAX;
   bool ended = false, late = false;
   while (!ended && !late) {
-    int64_t left = deadline == INT64_MAX ? -1 : std::max<int64_t>(deadline - now_ms(), 0);
+    int64_t left = deadline == INT64_MAX ? -1 : std::max<int64_t>(deadline - monotonic_ms(), 0);
     pollfd polled[] = {{child.pidfd.get(), POLLIN, 0}, {said.reader.get(), POLLIN, 0}};
     timespec timeout{static_cast<time_t>(left / 1000), static_cast<long>(left % 1000 * 1000000)};
     int ready = kernel::poll_with_process(polled, 2, 0, left < 0 ? nullptr : &timeout);
@@ -93,24 +91,18 @@ Result<int> wait_status(const kernel::CloneResult& child, const oci::Hook& hook,
   return status;
 }
 
-Result<Fd> memory_file(const char* name) {
-  Fd file(::memfd_create(name, MFD_CLOEXEC));
-  return file ? Result<Fd>(std::move(file)) : fail_errno("memfd_create", name);
-}
-
 Result<> run_hook(const oci::Hook& hook, const std::string& name, const std::string& state, const std::string& bundle) {
-  Fd input = TRY(memory_file("hull-state"));
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("pipe", name);
-  Said said{Fd(ends[0]), {}};
-  Fd writer(ends[1]);
+  Fd input(::memfd_create("hull-state", MFD_CLOEXEC));
+  if (!input) return fail_errno("memfd_create", "state");
+  Pipe output = TRY(make_pipe());
+  Said said{std::move(output.read), {}};
   ::fcntl(said.reader.get(), F_SETFL, O_NONBLOCK);
   TRY(write_all(input, state, "state"));
   ::lseek(input.get(), 0, SEEK_SET);
   std::vector<std::string> words = hook.args.empty() ? std::vector<std::string>{hook.path} : hook.args;
-  Call call{hook.path.c_str(), bundle.c_str(), pointers(words), pointers(hook.env), input.get(), writer.get()};
+  Call call{hook.path.c_str(), bundle.c_str(), pointers(words), pointers(hook.env), input.get(), output.write.get()};
   auto child = TRY_CONTEXT(kernel::clone_sharing_memory({0, -1, true}, body, &call), name);
-  writer.reset();
+  output.write.reset();
   int status = TRY(wait_status(child, hook, name, said));
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
   return fail(ErrorKind::System, format("{}: {}: {} {}{}", name, hook.path, WIFEXITED(status) ? "exit status" : "ended by signal",

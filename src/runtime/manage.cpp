@@ -67,8 +67,8 @@ Result<> remove(const std::string& root, const std::string& id, bool force, cons
   Home home = TRY(home_of(root, id));
   auto found = stand(root, id);
   if (!found && found.error().kind() == ErrorKind::NotFound && force) return {};
-  bool reads = !found || may_name(read_file(home.file("config.json")).value_or(""), {"poststop"});
-  auto spec = reads ? load_config(home) : Result<oci::Spec>(oci::Spec());
+  std::string config = read_file(home.file("config.json")).value_or("");
+  auto spec = !found || may_name(config, {"poststop"}) ? parse_config(config) : Result<oci::Spec>(oci::Spec());
   if (!found && force && path_exists(home.directory)) {
     if (warn) warn(found.error().text() + "; its processes are looked for in the group that its configuration names");
     found = guess_standing(id, spec);

@@ -83,11 +83,9 @@ Result<Notifier> Notifier::listen(const std::string& directory, const std::strin
 
 Result<> Notifier::tell_caller() {
   TRY(send_message(caller_, format("READY=1\nMAINPID={}\n", pid_), -1, "NOTIFY_SOCKET"));
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("pipe", "");
-  barrier_ = Fd(ends[0]);
-  Fd writer(ends[1]);
-  return send_message(caller_, "BARRIER=1", writer.get(), "NOTIFY_SOCKET");
+  Pipe pipe = TRY(make_pipe());
+  barrier_ = std::move(pipe.read);
+  return send_message(caller_, "BARRIER=1", pipe.write.get(), "NOTIFY_SOCKET");
 }
 
 Result<> Notifier::take() {

@@ -71,7 +71,10 @@ static Result<State> read_state(const Home& home, const std::string& id) {
   auto text = read_file(home.file("state.json"));
   if (!text && text.error().kind() == ErrorKind::NotFound) {
     bool has_config = path_exists(home.file("config.json")), whole = is_whole_own(home);
-    if (whole && !has_config) return State{oci::kSpecVersion, id, "", "", "", "", {}, {}, "", {}, "", {}};
+    State blank;
+    blank.oci_version = oci::kSpecVersion;
+    blank.id = id;
+    if (whole && !has_config) return blank;
     if (whole) return fail(ErrorKind::Corrupt, format("{}: is missing; remove the container: delete --force {}", home.file("state.json"), id));
     return fail(ErrorKind::NotFound, format("container \"{}\" does not exist", id));
   }

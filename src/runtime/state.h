@@ -1,6 +1,7 @@
 // What the OCI runtime keeps of a container: ROOT/ID/state.json (written whole and renamed), config.json as it was when
 // the container was made, and the fifo on which its process waits for the start: making.fifo while it is created, then
-// start.fifo. Status is never stored; it is computed from the process, whether it reads the fifo, and the freezer. Private to runtime/ but for the state that is shown.
+// start.fifo. Status is never stored; it is computed from the process, whether it reads the fifo, and the freezer.
+// Private to runtime/ but for the state that is shown.
 #pragma once
 
 #include <map>
@@ -34,7 +35,7 @@ struct Standing {
   pid_t pid() const { return status == "stopped" ? 0 : state.process.pid; }
 };
 
-// Where one container's files are. The id is checked: [A-Za-z0-9_+.-], not "." or "..", at most 1024 (runc's rule).
+// Where one container's files are. The id is checked: [A-Za-z0-9_+.-], not "." or "..", at most 255 (a file's name).
 struct Home {
   std::string directory;
   std::string file(const char* name) const { return directory + "/" + name; }

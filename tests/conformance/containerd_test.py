@@ -4,11 +4,10 @@ import contextlib
 import json
 import os
 import re
-import signal
 import subprocess
 
 from lib import isolate, ledger
-from lib.bundle import bundle, enter_cgroup_world, link_runtime, sweep_parent
+from lib.bundle import bundle, end_daemon, enter_cgroup_world, link_runtime, sweep_parent
 from lib.hull import busybox_rootfs, check, contains, environment, equal, eventually, log, need, run, scratch
 from lib.images import docker_archive
 
@@ -53,15 +52,7 @@ def containerd(more=""):
             ctr("tasks", "rm", "-f", name)
         for name in ctr("containers", "ls", "-q").out.split():
             ctr("containers", "rm", name)
-        daemon.send_signal(signal.SIGTERM)
-        try:
-            daemon.wait(10)
-        except subprocess.TimeoutExpired:
-            daemon.kill()
-            daemon.wait()
-        ledger.KNOWN_CHILDREN.discard(daemon.pid)
-        with open(f"{base()}/log") as file:
-            log("containerd: " + file.read()[-1500:])
+        end_daemon(daemon, "containerd", f"{base()}/log", 10)
         sweep_parent(["default"], ["/run/containerd", "/run/hull-oci"])
 
 

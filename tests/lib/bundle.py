@@ -159,6 +159,19 @@ def link_runtime(name="hull-oci"):
     return path
 
 
+def end_daemon(daemon, name, log_path, seconds):
+    """A parent's daemon that the test started: TERM, and KILL for one that does not heed it; the end of its log."""
+    daemon.terminate()
+    try:
+        daemon.wait(seconds)
+    except subprocess.TimeoutExpired:
+        daemon.kill()
+        daemon.wait()
+    ledger.KNOWN_CHILDREN.discard(daemon.pid)
+    with open(log_path) as file:
+        log(f"{name}: {file.read()[-2500:]}")
+
+
 def sweep_parent(groups=(), files=("/run/hull-oci",)):
     """What a parent engine leaves of itself on every host: its groups' parents, locks and state directories."""
     isolate.remove_cgroups([f"{top}/{name}" for top in isolate.hierarchies() for name in groups])

@@ -2,12 +2,11 @@
 its own, with no bridge, stopped by pid."""
 import contextlib
 import os
-import signal
 import subprocess
 
 from . import isolate, ledger
-from .bundle import enter_cgroup_world, link_runtime, sweep_parent
-from .hull import busybox_rootfs, environment, eventually, log, need, run, scratch
+from .bundle import end_daemon, enter_cgroup_world, link_runtime, sweep_parent
+from .hull import busybox_rootfs, environment, eventually, need, run, scratch
 
 
 def base():
@@ -53,15 +52,7 @@ def dockerd(*extra):
         names = docker("ps", "-aq").out.split()
         if names:
             docker("rm", "-f", *names)
-        daemon.send_signal(signal.SIGTERM)
-        try:
-            daemon.wait(20)
-        except subprocess.TimeoutExpired:
-            daemon.kill()
-            daemon.wait()
-        ledger.KNOWN_CHILDREN.discard(daemon.pid)
-        with open(f"{base()}/log") as file:
-            log("dockerd: " + file.read()[-2500:])
+        end_daemon(daemon, "dockerd", f"{base()}/log", 20)
         sweep_parent(["docker", "moby"], ["/run/containerd", "/run/docker", "/run/hull-oci", "/run/docker.sock", "/run/runc"])
 
 

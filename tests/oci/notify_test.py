@@ -1,4 +1,5 @@
 """sd_notify(3) through the runtime: only that the program is ready is passed on, with its process, to the caller's NOTIFY_SOCKET."""
+import contextlib
 import os
 import shutil
 import socket
@@ -34,6 +35,17 @@ class Service:
         self.socket.close()
 
 
+@contextlib.contextmanager
+def serving(name, address=None):
+    """A service for the container of that name, which is deleted at the end of the block."""
+    service = Service(address)
+    try:
+        yield service
+    finally:
+        oci("delete", "-f", name).ok()
+        service.close()
+
+
 def notifying(*words, **process):
     shutil.copy2(compiled("oci/notify.c", "-static"), f"{rootfs()}/bin/notify")
     path = bundle({"process": {"args": ["/bin/notify", *words]} | process})
@@ -46,28 +58,20 @@ def ready(name):
 
 def test_start_returns_once_the_program_is_ready():
     for address in (None, f"@hull-test-{os.getpid()}"):
-        service = Service(address)
         path, name = notifying("STATUS=soon", "READY=1\nSTATUS=there", "--", "600", user={"uid": 5, "gid": 5})
-        try:
+        with serving(name, address) as service:
             equal(quiet_oci("create", "-b", path, name, env=service.environment), (0, ""))
             equal(service.messages, [])
             oci("start", name, env=service.environment).ok().quiet()
             equal(service.messages, ready(name), "all of it is there when start is done")
-        finally:
-            oci("delete", "-f", name).ok()
-            service.close()
 
 
 def test_run_detached_waits_too():
-    service = Service()
     path, name = notifying("READY=1", "--", "600")
-    try:
+    with serving(name) as service:
         equal(quiet_oci("run", "-d", "-b", path, name, env=service.environment), (0, ""))
         equal(service.messages, ready(name))
         oci("exec", name, "/bin/sh", "-c", "echo x > /run/notify/x").exits(1).err_contains("Read-only")
-    finally:
-        oci("delete", "-f", name).ok()
-        service.close()
 
 
 def test_run_in_the_foreground_passes_it_on_and_gives_the_exit_code():
@@ -98,19 +102,15 @@ def test_a_program_that_ends_before_it_is_ready_holds_nobody_up():
 
 
 def test_start_waits_until_then():
-    service = Service()
     path, name = notifying("STATUS=waits", "--", "600")
-    equal(quiet_oci("create", "-b", path, name, env=service.environment), (0, ""))
-    try:
+    with serving(name) as service:
+        equal(quiet_oci("create", "-b", path, name, env=service.environment), (0, ""))
         with background(*command(), "start", name, env=service.environment) as starting:
             eventually(lambda: state(name)["status"] == "running")
             check(starting.poll() is None, "it waits")
             oci("exec", "-e", "NOTIFY_SOCKET=/run/notify/notify.sock", name, "/bin/notify", "READY=1").exits(7)
             equal(starting.wait(timeout=5), 0)
         equal(service.messages, ready(name))
-    finally:
-        oci("delete", "-f", name).ok()
-        service.close()
 
 
 def test_a_socket_that_is_not_there_is_told():
