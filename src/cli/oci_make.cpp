@@ -76,15 +76,10 @@ Result<int> run_to_end(const OciCall& call, const MakeArgs& args, std::string_vi
     TRY(foreground.open(terminal));
     options.console_fd = foreground.console_fd();
   }
-  pid_t child = TRY(runtime::create(options));
-  auto started = runtime::start(options.root, options.id, oci_notify_socket());
-  if (!started) {
-    (void)runtime::remove(options.root, options.id, true, options.warn);
-    return fail(std::move(started).error());
-  }
+  runtime::Running running = TRY(runtime::run(options, oci_notify_socket()));
   Result<int> code = 0;
-  if (!args.detach) code = foreground.wait(child, *started);
-  else if (Result<> told = started->wait(); told) return code;
+  if (!args.detach) code = foreground.wait(running.pid, running.notifier);
+  else if (Result<> told = running.notifier.wait(); told) return code;
   else code = fail(std::move(told).error());
   if (!args.keep) TRY(runtime::remove(options.root, options.id, true, options.warn));
   return code;

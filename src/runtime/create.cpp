@@ -1,8 +1,6 @@
-// create and start.
+// create and run.
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,7 +39,10 @@ struct Making {
   std::optional<kernel::EarlyNet> early_net;
   std::optional<kernel::SystemdUnit> unit;
   bool hooks_began = false;
+  const std::string* notify_socket = nullptr;  // run's; null: it waits for a start
+  Notifier notifier = {};
 
+  bool runs() const { return notify_socket != nullptr; }
   oci::Spec& spec() { return container.spec; }
   const oci::Spec& spec() const { return container.spec; }
   bool has_host_hooks() const { return !spec().hooks.prestart.empty() || !spec().hooks.create_runtime.empty(); }
@@ -215,8 +216,8 @@ Result<> plan(Making& m) {
   options.hook_state = state_text_for_hooks(creating);
   options.start_hook_state = state_text_for_hooks(created);
   options.report_namespaces = options.host_hooks || !m.spec().linux_.net_devices.empty();
-  options.wait_start = true;
-  options.tell_outcome = !m.spec().hooks.start_container.empty();
+  options.wait_start = !m.runs();
+  options.tell_outcome = options.wait_start && !m.spec().hooks.start_container.empty();
   if (m.container.group) options.cgroup_path = m.state.cgroup;
   TRY_CONTEXT(compile(m.container), "config.json");
   return {};
@@ -242,6 +243,28 @@ Result<> run_host_hooks(Making& m, sandbox::Launched& launched) {
   return launched.hooks_done();
 }
 
+// From now on it may be started.
+Result<> let_wait(const Making& m, sandbox::Launched& launched) {
+  TRY(launched.go());
+  std::string made = m.home.file("making.fifo"), ready = m.home.file("start.fifo");
+  return ::rename(made.c_str(), ready.c_str()) == 0 ? Result<>() : fail_errno("rename", made);
+}
+
+// KERNEL: exec closes our socket, and so does an exit, which has let go of the program by then; kernel/exit.c, do_exit().
+bool was_killed(const sandbox::Launched& launched) {
+  char program[8];
+  if (::readlink(format("/proc/{}/exe", launched.pid()).c_str(), program, sizeof program) > 0) return false;
+  return kernel::wait_for_end(launched.pidfd(), 10000) && sandbox::killed_before_program(launched.pid());
+}
+
+Result<> let_run(Making& m, sandbox::Launched& launched) {
+  if (m.options.notify) m.notifier = TRY(Notifier::listen(m.home.file("notify"), *m.notify_socket, launched.pid(), launched.pidfd()));
+  TRY(launched.go());
+  if (was_killed(launched)) return fail(ErrorKind::System, "the container's process was killed before its program began");
+  std::string made = m.home.file("making.fifo");
+  return ::unlink(made.c_str()) == 0 ? Result<>() : fail_errno("unlink", made);
+}
+
 // Between the namespaces' making and the release: limits, the pid on disk, hooks.
 Result<> complete(Making& m, sandbox::Launched& launched) {
   TRY_CONTEXT(limit(m.container), "linux.resources");
@@ -252,9 +275,7 @@ Result<> complete(Making& m, sandbox::Launched& launched) {
   if (m.has_host_hooks()) TRY(run_host_hooks(m, launched));
   TRY_CONTEXT(write_pid_file(m.options.pid_file, launched.pid()), "--pid-file");
   TRY(send_pidfd(m.options.pidfd_socket, launched.pidfd()));
-  TRY(launched.go());
-  std::string made = m.home.file("making.fifo"), ready = m.home.file("start.fifo");
-  return ::rename(made.c_str(), ready.c_str()) == 0 ? Result<>() : fail_errno("rename", made);  // from now on it may be started
+  return m.runs() ? let_run(m, launched) : let_wait(m, launched);
 }
 
 // What the process gets of descriptors beside its streams; they live until it is made.
@@ -270,7 +291,8 @@ Result<Fd> make_fifo(const std::string& path) {
 }
 
 Result<> prepare_passing(Making& m, Passing& passing) {
-  passing.start = TRY(make_fifo(m.home.file("making.fifo")));
+  Fd start = TRY(make_fifo(m.home.file("making.fifo")));
+  if (!m.runs()) passing.start = std::move(start);
   if (m.container.options.tell_outcome) passing.outcome = TRY(make_fifo(m.home.file("outcome.fifo")));
   if (!m.options.console_socket.empty()) passing.console = TRY(connect_socket(m.options.console_socket, "--console-socket"));
   if (!m.container.options.listener_state.empty())
@@ -316,99 +338,29 @@ static Result<pid_t> make(Making& m) {
   return made;
 }
 
-Result<pid_t> create(const CreateOptions& options) {
-  Making m{options, {}, {}, {}, {}, {}, {}, false};
+static Result<pid_t> make_or_take_apart(Making& m) {
   TRY(read_bundle(m));
   auto made = make(m);
   // runtime-spec, lifecycle: where a hook before the start fails, the container is taken apart and poststop called.
   if (!made && m.hooks_began) {
     std::string state = json::to_text(state_json(Standing{m.state, "stopped", Fd()}, false));
-    run_all_hooks(m.spec().hooks.poststop, "poststop", state, m.state.bundle, options.warn);
+    run_all_hooks(m.spec().hooks.poststop, "poststop", state, m.state.bundle, m.options.warn);
   }
   return made;
 }
 
-// Whether hull-init has become the program, or another has.
-static bool is_program(pid_t pid) {
-  char program[32] = "";
-  ssize_t size = ::readlink(format("/proc/{}/exe", pid).c_str(), program, sizeof program);
-  return size > 0 && !std::string_view(program, static_cast<size_t>(size)).starts_with("/memfd:hull-init");
+Result<pid_t> create(const CreateOptions& options) {
+  Making m{options, {}, {}, {}, {}, {}, {}};
+  return make_or_take_apart(m);
 }
 
-// Waits for the program, which closes the fifo by its exec. A mark came there for each hook that was done, and the text of what
-// failed. Who may trace the process can hold the fifo open: the program itself is looked at, too.
-static Result<> wait_for_program(const Fd& outcome, const Standing& standing, size_t hooks) {
-  constexpr timespec kLook{0, 20000000};
-  size_t marks = 0;
-  std::string failure;
-  auto take = [&] {
-    char buffer[1024];
-    ssize_t got = ::read(outcome.get(), buffer, sizeof buffer);
-    for (char c : std::string_view(buffer, static_cast<size_t>(std::max<ssize_t>(got, 0))))
-      if (c == '\n' && failure.empty()) ++marks;
-      else if (failure.size() < sizeof buffer) failure += c;
-    return got;
-  };
-  for (;;) {
-    pollfd polled[] = {{standing.pidfd.get(), POLLIN, 0}, {outcome.get(), POLLIN, 0}};
-    int ready = kernel::poll_with_process(polled, 2, 0, &kLook);
-    if (ready < 0 && errno != EINTR) return fail_errno("poll", "outcome.fifo");
-    bool over = ready == 0 ? is_program(standing.state.process.pid) : polled[0].revents != 0;
-    ssize_t got;
-    do got = take(); while (got > 0);  // all that came before it was over
-    if (got == 0 || over) break;
-  }
-  if (!failure.empty()) return fail(ErrorKind::System, escape_controls(failure));
-  if (marks >= hooks) return {};
-  return fail(ErrorKind::System, format("hooks.startContainer[{}]: the container was killed while it ran", marks));
-}
-
-// The one start: the fifo is locked, and still the container's.
-static Result<Fd> open_start(const std::string& fifo) {
-  auto already = [] { return fail(ErrorKind::Conflict, "cannot start an already running container"); };
-  auto writer = open_file(fifo, O_WRONLY | O_NONBLOCK);
-  if (!writer && (writer.error().errno_value() == ENXIO || writer.error().errno_value() == ENOENT)) return already();
-  if (!writer) return writer;
-  struct stat status;
-  if (::flock(writer->get(), LOCK_EX | LOCK_NB) != 0 || ::stat(fifo.c_str(), &status) != 0) return already();
-  return writer;
-}
-
-static Result<> run_poststart(const oci::Hooks& hooks, Standing& standing) {
-  if (hooks.poststart.empty()) return {};
-  standing.status = "running";
-  return run_hooks(hooks.poststart, "poststart", json::to_text(state_json(standing, false)), standing.state.bundle);
-}
-
-static Result<oci::Hooks> hooks_of_start(const Home& home) {
-  std::string config = TRY(read_file(home.file("config.json")));
-  return may_name(config, {"poststart", "startContainer"}) ? TRY(parse_config(config)).hooks : oci::Hooks();
-}
-
-static Result<> check_startable(const Standing& standing) {
-  if (standing.status == "created") return {};
-  if (standing.status == "running") return fail(ErrorKind::Conflict, "cannot start an already running container");
-  return fail(ErrorKind::Conflict, standing.status == "stopped" ? "cannot start a container that has stopped" : format("cannot start a container in the {} state", standing.status));
-}
-
-Result<Notifier> start(const std::string& root, const std::string& id, const std::string& notify_socket) {
-  Standing standing = TRY(stand(root, id));
-  TRY(check_startable(standing));
-  Home home = TRY(home_of(root, id));
-  std::string fifo = home.file("start.fifo"), told = home.file("outcome.fifo");
-  oci::Hooks hooks = TRY(hooks_of_start(home));
-  Fd writer = TRY(open_start(fifo));
-  Notifier notifier;
-  if (!notify_socket.empty() && path_exists(home.file("notify")))
-    notifier = TRY(Notifier::listen(home.file("notify"), notify_socket, standing.state.process.pid, standing.pidfd));
-  Fd outcome;
-  if (path_exists(told)) outcome = TRY(open_file(told, O_RDONLY | O_NONBLOCK));
-  if (::write(writer.get(), "S", 1) != 1) return fail_errno("write", fifo);
-  ::unlink(fifo.c_str());
-  if (outcome) TRY(wait_for_program(outcome, standing, hooks.start_container.size()));
-  Result<> done = run_poststart(hooks, standing);
-  if (done) return notifier;
-  (void)kernel::send_signal(standing.pidfd, SIGKILL);  // runtime-spec 1.3, lifecycle, step 9
+Result<Running> run(const CreateOptions& options, const std::string& notify_socket) {
+  Making m{options, {}, {}, {}, {}, {}, {}};
+  m.notify_socket = &notify_socket;
+  pid_t pid = TRY(make_or_take_apart(m));
+  Result<> done = run_poststart(m.spec().hooks.poststart, m.state);
+  if (done) return Running{pid, std::move(m.notifier)};
+  (void)remove(options.root, options.id, true, options.warn);  // runtime-spec 1.3, lifecycle, step 9
   return fail(std::move(done).error());
 }
 

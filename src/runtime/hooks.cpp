@@ -116,6 +116,11 @@ Result<> run_hooks(const std::vector<oci::Hook>& hooks, const char* kind, const 
   return {};
 }
 
+Result<> run_poststart(const std::vector<oci::Hook>& hooks, const State& state) {
+  if (hooks.empty()) return {};
+  return run_hooks(hooks, "poststart", json::to_text(state_json(Standing{state, "running", Fd()}, false)), state.bundle);
+}
+
 void run_all_hooks(const std::vector<oci::Hook>& hooks, const char* kind, const std::string& state, const std::string& bundle, const Warn& warn) {
   for (size_t i = 0; i < hooks.size(); ++i)
     if (auto done = run_hook(hooks[i], format("hooks.{}[{}]", kind, i), state, bundle); !done && warn) warn(done.error().text());

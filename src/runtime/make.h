@@ -39,6 +39,7 @@ std::string listener_state(const oci::Spec& spec, const Standing& standing);
 
 // In order, each in the bundle's directory with the container's state on its standard input; the first failure ends it.
 Result<> run_hooks(const std::vector<oci::Hook>& hooks, const char* kind, const std::string& state, const std::string& bundle);
+Result<> run_poststart(const std::vector<oci::Hook>& hooks, const State& state);
 // poststop: runtime-spec, lifecycle: one that fails is a warning, and the remaining hooks run.
 void run_all_hooks(const std::vector<oci::Hook>& hooks, const char* kind, const std::string& state, const std::string& bundle, const Warn& warn);
 

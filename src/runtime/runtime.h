@@ -1,8 +1,9 @@
-// The OCI lifecycle over the sandbox's launch: create, start, kill, delete, exec, pause. There is no shim: the caller's
+// The OCI lifecycle over the sandbox's launch: create, start, run, kill, delete, exec, pause. There is no shim: the caller's
 // subreaper (containerd-shim, conmon) becomes the parent of what is made here once this program ends.
 //
 //   create: state.json (intent) -> cgroup -> launch -> state.json (pid) -> hooks -> released: hull-init finds the program,
 //           lets go of us and waits on start.fifo        start: a byte into start.fifo, which is then removed
+//   run:    the same without a wait: released, hull-init becomes the program, and making.fifo, a mark only, is removed
 //
 // A create that is killed leaves a process that dies of its closed control socket, and a state that delete undoes.
 #pragma once
@@ -32,8 +33,12 @@ struct CreateOptions {
 // Everything made is undone on failure. The process's parent is the caller.
 Result<pid_t> create(const CreateOptions& options);
 
+struct Running { pid_t pid; Notifier notifier; };
+// create and start in one: the program has begun. `notify_socket`: the caller's (notify.h), or "".
+Result<Running> run(const CreateOptions& options, const std::string& notify_socket);
+
 // With startContainer hooks, waits for the program and tells which failed; a poststart hook that fails ends the container.
-// `notify_socket`: the caller's (notify.h), or "".
+// `notify_socket` as run's.
 Result<Notifier> start(const std::string& root, const std::string& id, const std::string& notify_socket);
 Result<> kill(const std::string& root, const std::string& id, int signal_number, bool all);
 // Conflict for a container that runs, unless forced. A missing one is NotFound, or success when forced.
