@@ -142,7 +142,7 @@ Result<ns::Topology> look_at_topology(bool all) {
   input.host = host_namespaces();
   utsname names{};
   if (::uname(&names) == 0) input.host_name = escape_controls(names.nodename);
-  input.all_capabilities = kernel::host_capabilities().value_or(0);
+  input.all_capabilities = kernel::host_capabilities();
   return ns::build_topology(input, make_look(snapshot, proc.get()));
 }
 

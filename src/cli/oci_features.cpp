@@ -54,7 +54,7 @@ json::object linux_features() {
   json::array namespaces, capabilities;
   for (const kernel::NsInfo& info : kernel::kNamespaces)
     if (kernel::ns_inode(0, info.kind)) namespaces.emplace_back(info.oci_name);
-  for (const std::string& name : kernel::cap_names(kernel::host_capabilities().value_or(0))) capabilities.emplace_back(name);
+  for (const std::string& name : kernel::cap_names(kernel::host_capabilities())) capabilities.emplace_back(name);
   json::object policies{{"modes", texts(sandbox::memory_policy_modes())}, {"flags", texts(sandbox::memory_policy_flags())}};
   return json::object{{"namespaces", namespaces}, {"capabilities", capabilities}, {"cgroup", cgroup_features()}, {"seccomp", seccomp_features()},
                       {"apparmor", enabled(path_exists("/sys/module/apparmor"))}, {"selinux", enabled(path_exists("/sys/fs/selinux/enforce"))},

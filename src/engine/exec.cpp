@@ -58,7 +58,7 @@ Result<oci::Process> exec_process(const Target& target, const ExecOptions& optio
   merge_environment(record.process.env, options.env);
   if (options.tty) merge_environment(record.process.env, {"TERM=xterm"});
   OciFacts facts;
-  facts.capabilities = TRY(kernel::host_capabilities());
+  facts.capabilities = kernel::host_capabilities();
   facts.user = TRY(look_up_user(record.process.user, {running_root(target.standing.state.pid)}, record.config.group_add));
   TerminalSize size = options.tty ? terminal_size(options.streams.out) : TerminalSize{};
   facts.rows = size.rows;

@@ -128,7 +128,7 @@ Result<StartFacts> gather_facts(const Layout& layout, const Record& record, cons
   facts.oci.user = TRY(look_up_user(record.process.user, layers, record.config.group_add));
   TRY(find_devices(record.config, facts.oci));
   find_thermal_throttles(facts.oci);
-  facts.oci.capabilities = TRY(kernel::host_capabilities());
+  facts.oci.capabilities = kernel::host_capabilities();
   struct rlimit limit;
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) facts.oci.nofile_hard_limit = limit.rlim_max;
   return facts;

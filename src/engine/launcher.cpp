@@ -196,7 +196,7 @@ Result<SeccompProgram> container_seccomp(const Record& record) {
   const SeccompChoice& choice = record.config.seccomp;
   if (record.config.privileged && choice.kind == SeccompChoice::Kind::Default) return SeccompProgram{};
   if (choice.kind == SeccompChoice::Kind::Unconfined) return SeccompProgram{};
-  kernel::CapMask available = TRY(kernel::host_capabilities());
+  kernel::CapMask available = kernel::host_capabilities();
   kernel::CapMask capabilities = TRY(container_capabilities(record.config, available));
   if (choice.kind == SeccompChoice::Kind::Default) return SeccompProgram{TRY(kernel::default_seccomp_filter(capabilities)), 0};
   oci::Seccomp profile = TRY(kernel::parse_docker_seccomp_profile(choice.profile, capabilities, profile_name(record.config),

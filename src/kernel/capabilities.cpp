@@ -1,8 +1,9 @@
 #include "kernel/capabilities.h"
 
+#include <sys/prctl.h>
+
 #include <array>
 
-#include "base/fd.h"
 #include "base/text.h"
 
 namespace hull::kernel {
@@ -87,15 +88,15 @@ Result<CapMask> apply_cap_changes(CapMask defaults, const std::vector<std::strin
   return (defaults & ~dropped.mask) | added.mask;
 }
 
-static Result<CapMask> read_host_capabilities() {
-  std::string text = TRY(read_file("/proc/sys/kernel/cap_last_cap", 64));
-  std::optional<uint64_t> last = parse_uint(trim(text), 0, 63);
-  if (!last) return fail(ErrorKind::System, "/proc/sys/kernel/cap_last_cap: holds no capability number");
-  return *last >= 63 ? kAllCapabilities : (kAllCapabilities & (cap_bit(static_cast<int>(*last) + 1) - 1));
+// KERNEL: EINVAL says that it has no such capability; capabilities(7), PR_CAPBSET_READ of prctl(2).
+static CapMask ask_for_capabilities() {
+  int count = kCapabilityCount;
+  while (count > 0 && ::prctl(PR_CAPBSET_READ, count - 1, 0, 0, 0) < 0) --count;
+  return cap_bit(count) - 1;
 }
 
-Result<CapMask> host_capabilities() {
-  static const Result<CapMask> known = read_host_capabilities();
+CapMask host_capabilities() {
+  static const CapMask known = ask_for_capabilities();
   return known;
 }
 

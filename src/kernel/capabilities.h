@@ -42,7 +42,7 @@ Result<CapMask> cap_mask(const std::vector<std::string>& names);
 Result<CapMask> apply_cap_changes(CapMask defaults, const std::vector<std::string>& add,
                                   const std::vector<std::string>& drop, CapMask available = kAllCapabilities);
 
-// Every capability this kernel has (/proc/sys/kernel/cap_last_cap), limited to those that hull knows.
-Result<CapMask> host_capabilities();
+// Every capability this kernel has, limited to those that hull knows.
+CapMask host_capabilities();
 
 }  // namespace hull::kernel

@@ -86,19 +86,18 @@ static bool is_mounted(const CgroupHierarchy& hierarchy) {
   return ::statfs(hierarchy.mount_point.c_str(), &fs) == 0 && fs.f_type == magic;
 }
 
-static const std::optional<CgroupLayout>& usual_layout() {
-  static const std::optional<CgroupLayout> usual = [] {
-    Result<std::string> own = read_file("/proc/self/cgroup");
-    return own ? guess_cgroup_layout(*own) : std::nullopt;
-  }();
-  return usual;
+// mountinfo has a line for each mount of each running container; the usual places are found without it.
+static Result<CgroupLayout> look_for_cgroups() {
+  Result<std::string> own = read_file("/proc/self/cgroup");
+  std::optional<CgroupLayout> usual = own ? guess_cgroup_layout(*own) : std::nullopt;
+  if (usual && std::all_of(usual->v1.begin(), usual->v1.end(), is_mounted) && (!usual->v2 || is_mounted(*usual->v2)))
+    return std::move(*usual);
+  return parse_cgroup_layout(TRY(read_file("/proc/self/mountinfo")));
 }
 
 Result<CgroupLayout> discover_cgroups() {
-  const std::optional<CgroupLayout>& usual = usual_layout();
-  if (usual && std::all_of(usual->v1.begin(), usual->v1.end(), is_mounted) && (!usual->v2 || is_mounted(*usual->v2)))
-    return *usual;
-  return parse_cgroup_layout(TRY(read_file("/proc/self/mountinfo")));
+  static const Result<CgroupLayout> found = look_for_cgroups();
+  return found;
 }
 
 Result<> check_cgroup_path(std::string_view path) {
@@ -114,12 +113,7 @@ Result<> check_cgroup_path(std::string_view path) {
   return {};
 }
 
-// mountinfo has a line for each mount of each running container; the usual places are found without it.
-Result<std::unique_ptr<Cgroups>> Cgroups::open() {
-  if (const std::optional<CgroupLayout>& usual = usual_layout())
-    if (Result<std::unique_ptr<Cgroups>> opened = open(*usual)) return opened;
-  return open(parse_cgroup_layout(TRY(read_file("/proc/self/mountinfo"))));
-}
+Result<std::unique_ptr<Cgroups>> Cgroups::open() { return open(TRY(discover_cgroups())); }
 
 Result<std::unique_ptr<Cgroups>> Cgroups::open(const CgroupLayout& layout) {
   switch (layout.mode()) {

@@ -41,7 +41,7 @@ std::string_view cgroup_mode_name(CgroupMode mode);  // "v1", "hybrid", "v2", "n
 CgroupLayout parse_cgroup_layout(std::string_view mountinfo);
 // From the text of /proc/self/cgroup: the hierarchies where distributions mount them, whether they are or not. Pure.
 std::optional<CgroupLayout> guess_cgroup_layout(std::string_view proc_self_cgroup);
-// What is mounted: the guess where it holds, else what mountinfo says.
+// What is mounted, looked for once: the guess where it holds, else what mountinfo says.
 Result<CgroupLayout> discover_cgroups();
 
 // One value for one file of a controller. For v2 the controller stands before the dot of the file's name anyway.

@@ -50,7 +50,7 @@ HostFacts probe() {
     auto words = split_words(trim(*map));
     facts.in_user_namespace = words.size() != 3 || words[2] != "4294967295";
   }
-  if (auto known = host_capabilities()) facts.last_capability = std::bit_width(*known) - 1;
+  facts.last_capability = std::bit_width(host_capabilities()) - 1;
   return facts;
 }
 

@@ -224,7 +224,7 @@ int mount_fs(const StepView& step) {
   if (mount_fd < 0) return -1;
   int target = open_inside(step.text(0), O_PATH | O_DIRECTORY);
   if (target >= 0 && take_over(mount_fd, target, step) != 0) return -1;
-  if (target < 0) target = make_directory_inside(step.text(0), 0755);
+  if (target < 0) target = errno == ENOENT ? make_missing_inside(step.text(0), 0755) : fail("open", step.text(0));
   if (later != 0 && set_attributes(mount_fd, false, later, 0, 0) != 0) return fail("mount_setattr", step.text(0));
   int result = attach(mount_fd, target, step.text(0), step.number(5) != 0);
   // KERNEL: what is attached below a shared mount becomes shared, so the propagation comes after.

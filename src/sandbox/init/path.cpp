@@ -17,6 +17,8 @@ int open_inside(const char* path, uint64_t flags) {
 }
 
 static int make_directory_inside_at(const char* path, unsigned mode, int links_left);
+static int make_missing_at(const char* path, unsigned mode, int links_left);
+constexpr int kMaxLinks = 40;
 
 // A link whose target does not exist yet: the target is made, inside the root, as mount points are on the host.
 static int make_link_target(int parent, const char* path, const char* name, unsigned mode, int links_left) {
@@ -33,35 +35,47 @@ static int make_link_target(int parent, const char* path, const char* name, unsi
   return make_directory_inside_at(joined, mode, links_left - 1);
 }
 
-// Opens the directory `path`, or makes it under `parent` (its already opened parent); `name` is its last component.
-static int open_or_make(int parent, const char* path, const char* name, unsigned mode, int links_left) {
+// Makes the directory `path` under `parent` (its already opened parent), or opens it; `name` is its last component.
+static int make_or_open(int parent, const char* path, const char* name, unsigned mode, int links_left) {
+  int failed = mkdirat(parent, name, mode) != 0 ? errno : 0;
   int fd = open_inside(path, O_PATH | O_DIRECTORY);
-  if (fd >= 0 || errno != ENOENT) return fd;
-  if (mkdirat(parent, name, mode) != 0 && errno == EEXIST) return make_link_target(parent, path, name, mode, links_left);
-  return open_inside(path, O_PATH | O_DIRECTORY);
+  if (fd >= 0 || errno != ENOENT || failed == 0) return fd;
+  return failed == EEXIST ? make_link_target(parent, path, name, mode, links_left) : (errno = failed, -1);
 }
 
-int make_directory_inside(const char* path, unsigned mode) {
-  constexpr int kMaxLinks = 40;
-  return make_directory_inside_at(path, mode, kMaxLinks);
-}
+int make_directory_inside(const char* path, unsigned mode) { return make_directory_inside_at(path, mode, kMaxLinks); }
+int make_missing_inside(const char* path, unsigned mode) { return make_missing_at(path, mode, kMaxLinks); }
 
 static int make_directory_inside_at(const char* path, unsigned mode, int links_left) {
   int fd = open_inside(path, O_PATH | O_DIRECTORY);
   if (fd >= 0) return fd;
-  if (errno != ENOENT) return fail("open", path);
+  return errno == ENOENT ? make_missing_at(path, mode, links_left) : fail("open", path);
+}
+
+static size_t last_name(const char* path, size_t size) {
+  while (size > 0 && path[size - 1] == '/') --size;
+  while (size > 0 && path[size - 1] != '/') --size;
+  return size;
+}
+
+// Most often the last component alone is missing.
+static int make_missing_at(const char* path, unsigned mode, int links_left) {
   char prefix[kPathMax];
   size_t size = strlen(path);
   if (size >= sizeof prefix) return fail_as(ENAMETOOLONG, "mkdir", path);
-  int parent = fcntl(g_state.root, F_DUPFD_CLOEXEC, 0);
-  for (size_t begin = 0; begin < size && parent >= 0;) {
+  size_t begin = last_name(path, size);
+  memcpy(prefix, path, begin);
+  prefix[begin] = '\0';
+  int parent = begin > 1 ? open_inside(prefix, O_PATH | O_DIRECTORY) : -1;
+  if (parent < 0) begin = 0, parent = fcntl(g_state.root, F_DUPFD_CLOEXEC, 0);
+  while (begin < size && parent >= 0) {
     while (begin < size && path[begin] == '/') ++begin;
     size_t end = begin;
     while (end < size && path[end] != '/') ++end;
     if (end == begin) break;
     memcpy(prefix, path, end);
     prefix[end] = '\0';
-    int next = open_or_make(parent, prefix, prefix + begin, mode, links_left);
+    int next = make_or_open(parent, prefix, prefix + begin, mode, links_left);
     if (next < 0) fail("mkdir", prefix);
     close(parent);
     parent = next;

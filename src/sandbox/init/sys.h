@@ -73,6 +73,7 @@ extern State g_state;
 // Paths inside the new root (path.cpp): resolved by the kernel beneath g_state.root, never as host strings.
 int open_inside(const char* path, uint64_t flags);
 int make_directory_inside(const char* path, unsigned mode);       // mkdir -p; gives an O_PATH descriptor
+int make_missing_inside(const char* path, unsigned mode);         // the same of what open_inside did not find
 int make_file_inside(const char* path, unsigned mode);            // for a bind mount; an O_PATH descriptor
 int open_parent_inside(const char* path, const char** name);      // parents made as needed
 
