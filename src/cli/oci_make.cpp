@@ -70,13 +70,13 @@ Result<runtime::CreateOptions> options_of(const OciCall& call, const MakeArgs& a
 
 Result<int> run_to_end(const OciCall& call, const MakeArgs& args, std::string_view id) {
   runtime::CreateOptions options = TRY(options_of(call, args, id));
+  oci::Spec spec = TRY(runtime::parse_config(options.config));
   Foreground foreground;
   if (!args.detach) {
-    bool terminal = args.console_socket.empty() && TRY(runtime::wants_terminal(options.config));
-    TRY(foreground.open(terminal));
+    TRY(foreground.open(args.console_socket.empty() && spec.process.terminal));
     options.console_fd = foreground.console_fd();
   }
-  runtime::Running running = TRY(runtime::run(options, oci_notify_socket()));
+  runtime::Running running = TRY(runtime::run(options, std::move(spec), oci_notify_socket()));
   Result<int> code = 0;
   if (!args.detach) code = foreground.wait(running.pid, running.notifier);
   else if (Result<> told = running.notifier.wait(); told) return code;
@@ -91,9 +91,11 @@ int oci_create(const OciCall& call) {
   MakeArgs args;
   std::vector<std::string_view> words;
   if (auto code = oci_begin(call, kOciCreateSyntax, &args, words)) return *code;
-  auto options = options_of(call, args, words[0]);
-  if (!options) return oci_report(call.globals, options.error());
-  auto made = runtime::create(*options);
+  auto make = [&]() -> Result<pid_t> {
+    runtime::CreateOptions options = TRY(options_of(call, args, words[0]));
+    return runtime::create(options, TRY(runtime::parse_config(options.config)));
+  };
+  auto made = make();
   return made ? 0 : oci_report(call.globals, made.error());
 }
 

@@ -124,11 +124,6 @@ Result<> check_targets(const StartFacts& facts) {
   return {};
 }
 
-// A new net namespace that our own user namespace owns.
-bool makes_net_here(const ContainerConfig& config, const StartNamespaces& namespaces) {
-  return wants_early_net(config) && namespaces.paths[static_cast<size_t>(NsKind::Net)].empty();
-}
-
 // What shares is pinned before the process is let go: its sharers, and the target that will take it back, see the pin or
 // none. What is the container's alone is opened only, and pinned once it runs.
 Result<std::vector<ns::NamedFd>> keep_shared(const Layout& layout, const Record& record, StartNamespaces& namespaces,
@@ -235,7 +230,6 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
   }
   if (container.group && kept_group && record.config.ns(NsKind::Pid).mode == NsMode::Private) TRY(check_empty(*container.group));
   uint64_t oom_kills = container.group && kept_group ? container.group->oom_kills().value_or(0) : 0;  // it counts on over its runs
-  if (makes_net_here(record.config, namespaces)) container.early_net = io.early_net;
   TRY(runtime::compile(container));
 
   Wires wires;
@@ -275,13 +269,6 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
   // It runs already: what could not be pinned is told, and lasts as long as its process.
   if (auto done = keep(layout, record, namespaces, started.pid, *kept); !done) namespaces.notes.push_back(done.error().text());
   return started;
-}
-
-// Not where something is joined, or where we may make nothing: a start that is refused has made nothing (preflight.h).
-bool wants_early_net(const ContainerConfig& config) {
-  for (const kernel::NsInfo& info : kernel::kNamespaces)
-    if (config.ns(info.kind).mode != NsMode::Private && config.ns(info.kind).mode != NsMode::Host) return false;
-  return config.ns(NsKind::Net).mode == NsMode::Private && config.ns(NsKind::User).mode == NsMode::Host && !kernel::is_unprivileged();
 }
 
 Result<std::string> find_helper(const std::string& name) {

@@ -50,15 +50,11 @@ struct Started {
 struct StartIo {
   uint8_t wants = 0;    // shim::kWant* of the primary client; 0: detached
   bool trace = false;
-  kernel::EarlyNet* early_net = nullptr;  // used where the plan makes a net namespace in our user namespace
 };
 
 // With the record's lock held and nothing of an earlier run left. On failure everything but the record is undone; an
 // error of the container's own command has the errno that decides between exit codes 126 and 127.
 Result<Started> start_container(const Layout& layout, const Record& record, Prepared& prepared, const StartIo& io);
-
-// Whether a container made of this will most likely need a net namespace that may be made before all else is known.
-bool wants_early_net(const ContainerConfig& config);
 
 // hull-shim and hull-port: $HULL_LIBEXEC, beside the running program, or ../libexec/hull.
 Result<std::string> find_helper(const std::string& name);

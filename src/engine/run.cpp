@@ -193,9 +193,7 @@ Result<Outcome> Engine::run(const ContainerConfig& config, const RunOptions& opt
   Layout layout{root_, run_};
   TRY(DetachKeys::parse(options.attach.detach_keys));
   TRY(check_draft(layout, config));
-  bool starts = !options.dry_run && !options.teach;
-  if (starts) TRY(sandbox::check_open_files());
-  kernel::EarlyNet early_net = starts && wants_early_net(config) ? kernel::EarlyNet::start() : kernel::EarlyNet();
+  if (!options.dry_run && !options.teach) TRY(sandbox::check_open_files());
   Draft draft = TRY(draft_container(layout, config));
   Outcome outcome;
   if (options.dry_run || options.teach) {
@@ -209,7 +207,7 @@ Result<Outcome> Engine::run(const ContainerConfig& config, const RunOptions& opt
   AttachOptions attach = options.attach;
   attach.use_stdin = attach.use_stdin && config.open_stdin;
   std::optional<Prepared> prepared;
-  StartIo io{config.detach ? uint8_t{0} : wants_of(attach), options.trace, &early_net};
+  StartIo io{config.detach ? uint8_t{0} : wants_of(attach), options.trace};
   auto started = start_locked(layout, record, io, attach, options.on_note, outcome, prepared);
   if (!started) {
     tell_failed_start(layout, record, outcome.exit_code, true);

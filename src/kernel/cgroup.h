@@ -119,9 +119,15 @@ class Cgroups {
   // Makes the group and missing parents in every hierarchy. `path` is absolute, of plain components (Invalid
   // otherwise). On failure nothing that was made remains. An existing group is an error (Exists).
   virtual Result<std::unique_ptr<Cgroup>> create(const std::string& path) = 0;
+  // The same in two parts: what a process is cloned into, as a directory for CLONE_INTO_CGROUP (none without v2); then,
+  // while the process begins, the rest: each hierarchy of v1.
+  virtual Result<Fd> begin(const std::string& path) = 0;
+  virtual Result<std::unique_ptr<Cgroup>> finish(const std::string& path) = 0;
   // A group that another (systemd) made in some hierarchies and with some controllers: in all of them. NotFound if in none.
   virtual Result<std::unique_ptr<Cgroup>> complete(const std::string& path) = 0;
   virtual Result<std::unique_ptr<Cgroup>> find(const std::string& path) = 0;  // NotFound if in no hierarchy
+  // CgroupEntry::files of a group that may still be made.
+  virtual std::vector<std::string> files(const std::string& path) const = 0;
   // Removes the group and those under it in every hierarchy, deepest first; busy ones are retried for timeout_ms,
   // errors are collected. A missing group is success. Needs no open Cgroup: for clean-up after a crash, too.
   virtual Result<> remove(const std::string& path, int timeout_ms = 5000) = 0;

@@ -132,10 +132,16 @@ Result<> CgroupV1::apply_devices(const std::vector<oci::DeviceRule>& rules) {
   return {};
 }
 
+std::vector<std::string> task_files(const Hierarchies& trees, const std::string& path) {
+  std::vector<std::string> files;
+  for (const CgroupTree& tree : trees.v1) files.push_back(tree.mount_point + path + "/tasks");
+  return files;
+}
+
 CgroupEntry CgroupV1::entry() const {
   CgroupEntry entry{v2_directory_.get(), {}, {}};
   if (in_v2()) entry.into_fallback_file = trees_->v2->mount_point + path_ + "/cgroup.procs";
-  for (const CgroupTree& tree : trees_->v1) entry.files.push_back(tree.mount_point + path_ + "/tasks");
+  entry.files = task_files(*trees_, path_);
   return entry;
 }
 
@@ -270,13 +276,24 @@ class CgroupsV1 final : public Cgroups {
     return names;
   }
 
-  Result<std::unique_ptr<Cgroup>> create(const std::string& path) override { return make(path, false); }
+  Result<std::unique_ptr<Cgroup>> create(const std::string& path) override { return make(path, Made::None); }
+  Result<std::unique_ptr<Cgroup>> finish(const std::string& path) override { return make(path, Made::V2); }
+  Result<Fd> begin(const std::string& path) override {
+    TRY(check_cgroup_path(path));
+    for (const CgroupTree* tree : trees_->all())
+      if (group_exists(*tree, relative_group(path))) return fail(ErrorKind::Exists, format("cgroup {} exists", path));
+    if (!trees_->v2) return Fd();
+    TRY(make_v2_group(*trees_->v2, relative_group(path)));
+    auto directory = open_at(trees_->v2->root, relative_group(path), O_RDONLY | O_DIRECTORY);
+    if (!directory) (void)remove(path, 0);
+    return directory;
+  }
   Result<std::unique_ptr<Cgroup>> complete(const std::string& path) override {
     TRY(check_cgroup_path(path));
     std::vector<const CgroupTree*> all = trees_->all();
     bool there = std::any_of(all.begin(), all.end(), [&](const CgroupTree* tree) { return group_exists(*tree, relative_group(path)); });
     if (!there) return fail(ErrorKind::NotFound, format("no such cgroup: {}", path));
-    return make(path, true);
+    return make(path, Made::Some);
   }
 
   Result<std::unique_ptr<Cgroup>> find(const std::string& path) override {
@@ -286,27 +303,35 @@ class CgroupsV1 final : public Cgroups {
     return open_group(path);
   }
 
+  std::vector<std::string> files(const std::string& path) const override {
+    return task_files(*trees_, path);
+  }
+
   Result<> remove(const std::string& path, int timeout_ms) override {
     TRY(check_cgroup_path(path));
     return remove_groups(trees_->all(), relative_group(path), timeout_ms);
   }
 
  private:
-  Result<std::unique_ptr<Cgroup>> make(const std::string& path, bool may_exist) {
+  enum class Made { None, V2, Some };  // where the group may be already
+  static Result<> make_v2_group(const CgroupTree& tree, const std::string& group) {
+    return make_group(tree, group, [](const std::string&) -> Result<> { return {}; });
+  }
+
+  Result<std::unique_ptr<Cgroup>> make(const std::string& path, Made already) {
     TRY(check_cgroup_path(path));
     std::string group = relative_group(path);
     std::vector<const CgroupTree*> made;
     Undo undo;
     undo.add([&] { (void)remove_groups(made, group, 0); });
-    auto make_in = [&](const CgroupTree& tree, const std::function<Result<>()>& make_group) -> Result<> {
-      Result<> done = make_group();
+    auto make_in = [&](const CgroupTree& tree, Result<> (*make_group)(const CgroupTree&, const std::string&), bool may_exist) -> Result<> {
+      Result<> done = make_group(tree, group);
       bool existed = !done && done.error().kind() == ErrorKind::Exists;
       if (!existed) made.push_back(&tree);
       return existed && may_exist ? Result<>() : done;
     };
-    for (const CgroupTree& tree : trees_->v1) TRY(make_in(tree, [&] { return make_v1_group(tree, group); }));
-    if (trees_->v2)
-      TRY(make_in(*trees_->v2, [&] { return make_group(*trees_->v2, group, [](const std::string&) -> Result<> { return {}; }); }));
+    for (const CgroupTree& tree : trees_->v1) TRY(make_in(tree, make_v1_group, already == Made::Some));
+    if (trees_->v2) TRY(make_in(*trees_->v2, make_v2_group, already != Made::None));
     std::unique_ptr<Cgroup> cgroup = TRY(open_group(path));
     undo.commit();
     return cgroup;

@@ -207,6 +207,15 @@ class CgroupsV2 final : public Cgroups {
     return std::unique_ptr<Cgroup>(std::make_unique<CgroupV2>(path, tree_, std::move(directory)));
   }
 
+  Result<Fd> begin(const std::string& path) override {
+    TRY(create(path));
+    auto directory = open_at(tree_->root, relative_group(path), O_RDONLY | O_DIRECTORY);
+    if (!directory) (void)remove(path, 0);
+    return directory;
+  }
+  Result<std::unique_ptr<Cgroup>> finish(const std::string& path) override { return find(path); }
+  std::vector<std::string> files(const std::string&) const override { return {}; }
+
   Result<> remove(const std::string& path, int timeout_ms) override {
     TRY(check_cgroup_path(path));
     return remove_groups({tree_.get()}, relative_group(path), timeout_ms);

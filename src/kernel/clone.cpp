@@ -144,24 +144,6 @@ Result<CloneResult> clone_once(const CloneRequest& request, Entering& entering) 
 
 }  // namespace
 
-Result<pid_t> clone_beside(void* stack, int (*body)(void*), void* context) {
-  BlockedSignals blocked;  // the child inherits that: no handler of ours runs there
-  CloneArgs args{};
-  args.flags = CLONE_VM | CLONE_FILES;
-  args.exit_signal = SIGCHLD;
-  args.stack = reinterpret_cast<uint64_t>(stack);
-  args.stack_size = kBesideStack;
-#if defined(__x86_64__)
-  long pid = clone3_on_stack(&args, body, context);
-  if (pid > 0) return static_cast<pid_t>(pid);
-  errno = static_cast<int>(-pid);
-#else
-  (void)body, (void)context;
-  errno = ENOSYS;
-#endif
-  return fail_errno("clone3", "");
-}
-
 Result<CloneResult> clone_sharing_memory(const CloneRequest& request, int (*body)(void*), void* context) {
   Entering entering{body, context, Fd()};
   CloneResult made = TRY(clone_once(request, entering));

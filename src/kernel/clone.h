@@ -26,10 +26,4 @@ struct CloneResult {
 // All signals are blocked in the child. Where clone3 is refused clone(2) does it, and the child enters the cgroup itself.
 Result<CloneResult> clone_sharing_memory(const CloneRequest& request, int (*body)(void*), void* context);
 
-// Runs `body(context)` in a child beside the caller, on the caller's memory and descriptors, and does not wait: the
-// caller reaps it. `stack` (kBesideStack bytes) stays until then. The body may make raw system calls and write into
-// its context, nothing else: the C library's state, errno with it, is the caller's. Unsupported without clone3.
-constexpr size_t kBesideStack = 16 << 10;
-Result<pid_t> clone_beside(void* stack, int (*body)(void*), void* context);
-
 }  // namespace hull::kernel

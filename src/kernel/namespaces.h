@@ -20,7 +20,7 @@
 namespace hull::kernel {
 
 // What ENOSPC means where a namespace is made; user_namespaces(7).
-constexpr std::string_view kNamespacesExhausted = "a limit of namespaces is reached; raise the one of /proc/sys/user/max_*_namespaces";
+inline constexpr std::string_view kNamespacesExhausted = "a limit of namespaces is reached; raise the one of /proc/sys/user/max_*_namespaces";
 
 enum class NsKind : uint8_t { User, Cgroup, Ipc, Uts, Net, Pid, Mnt, Time };
 constexpr size_t kNsKinds = 8;
@@ -34,7 +34,7 @@ struct NsInfo {
 };
 
 // In the order of safe joining: the user namespace first, the mount namespace after those found through paths.
-constexpr std::array<NsInfo, kNsKinds> kNamespaces{{
+inline constexpr std::array<NsInfo, kNsKinds> kNamespaces{{
     {NsKind::User, "user", "user", "user", CLONE_NEWUSER},
     {NsKind::Cgroup, "cgroup", "cgroup", "cgroup", CLONE_NEWCGROUP},
     {NsKind::Ipc, "ipc", "ipc", "ipc", CLONE_NEWIPC},

@@ -10,7 +10,6 @@
 
 #include "base/text.h"
 #include "base/undo.h"
-#include "kernel/early_net.h"
 #include "kernel/host_facts.h"
 #include "kernel/namespaces.h"
 #include "kernel/net_move.h"
@@ -35,8 +34,6 @@ struct Making {
   Home home;
   Container container;
   State state;
-  std::string text;  // of config.json
-  std::optional<kernel::EarlyNet> early_net;
   std::optional<kernel::SystemdUnit> unit;
   bool hooks_began = false;
   const std::string* notify_socket = nullptr;  // run's; null: it waits for a start
@@ -57,17 +54,6 @@ Result<> make_absolute(Making& m) {
     if (mount.is_bind() && !mount.source.empty() && !mount.source.starts_with('/')) mount.source = m.state.bundle + "/" + mount.source;
   }
   return {};
-}
-
-// The net namespace is made beside us while the directory and the cgroups are; it belongs to our user namespace, so a
-// container with another has to make its own.
-kernel::EarlyNet begin_net(const oci::Spec& spec) {
-  bool makes_net = false, own_user = false;
-  for (const oci::Namespace& ns : spec.linux_.namespaces) {
-    makes_net |= ns.type == "network" && ns.path.empty();
-    own_user |= ns.type == "user";
-  }
-  return makes_net && !own_user && !kernel::is_unprivileged() ? kernel::EarlyNet::start() : kernel::EarlyNet();
 }
 
 // A namespace that is joined by path may turn out to be the host's, whose settings and root are no container's.
@@ -129,10 +115,7 @@ Result<> read_bundle(Making& m) {
   m.state.creator = TRY(kernel::identify_process(::getpid(), self));
   if (path_exists(m.home.directory)) return fail(ErrorKind::Exists, format("container with id exists: \"{}\"", m.options.id));
   m.state.bundle = TRY_CONTEXT(absolute(m.options.bundle), "--bundle");
-  m.text = m.options.config;
-  m.spec() = TRY(parse_config(m.text));
   if (m.options.notify) add_notify(m.spec(), m.home.file("notify"));
-  m.container.early_net = &m.early_net.emplace(begin_net(m.spec()));
   settle_limits(m);
   TRY(check_joined(m.spec()));
   TRY(adapt_process(m.spec().process, m.options.warn));
@@ -164,7 +147,7 @@ Result<> claim_directory(Making& m, Undo& undo) {
   if (::mkdir(m.home.file("root").c_str(), 0711) != 0) return fail_errno("mkdir", m.home.file("root"));
   if (m.options.notify && ::mkdir(m.home.file("notify").c_str(), 0755) != 0) return fail_errno("mkdir", m.home.file("notify"));
   Fd copy = TRY(open_file(m.home.file("config.json"), O_WRONLY | O_CREAT | O_EXCL, 0600));
-  return write_all(copy, m.text, "config.json");
+  return write_all(copy, m.options.config, "config.json");
 }
 
 // An ordinary user whom nobody gave a part of the hierarchies has no group, and so no limits.
@@ -218,7 +201,7 @@ Result<> plan(Making& m) {
   options.report_namespaces = options.host_hooks || !m.spec().linux_.net_devices.empty();
   options.wait_start = !m.runs();
   options.tell_outcome = options.wait_start && !m.spec().hooks.start_container.empty();
-  if (m.container.group) options.cgroup_path = m.state.cgroup;
+  if (m.container.group || !m.container.group_to_come.empty()) options.cgroup_path = m.state.cgroup;
   TRY_CONTEXT(compile(m.container), "config.json");
   return {};
 }
@@ -349,13 +332,15 @@ static Result<pid_t> make_or_take_apart(Making& m) {
   return made;
 }
 
-Result<pid_t> create(const CreateOptions& options) {
-  Making m{options, {}, {}, {}, {}, {}, {}};
+Result<pid_t> create(const CreateOptions& options, oci::Spec spec) {
+  Making m{options, {}, {}, {}, {}};
+  m.spec() = std::move(spec);
   return make_or_take_apart(m);
 }
 
-Result<Running> run(const CreateOptions& options, const std::string& notify_socket) {
-  Making m{options, {}, {}, {}, {}, {}, {}};
+Result<Running> run(const CreateOptions& options, oci::Spec spec, const std::string& notify_socket) {
+  Making m{options, {}, {}, {}, {}};
+  m.spec() = std::move(spec);
   m.notify_socket = &notify_socket;
   pid_t pid = TRY(make_or_take_apart(m));
   Result<> done = run_poststart(m.spec().hooks.poststart, m.state);

@@ -2,6 +2,7 @@
 #include "base/duration.h"
 #include "base/text.h"
 #include "oci/validate.h"
+#include "runtime/config.h"
 #include "runtime/make.h"
 #include "runtime/process.h"
 

@@ -97,11 +97,6 @@ bool may_name(std::string_view config, std::initializer_list<std::string_view> k
   return config.find("\\u") != std::string_view::npos || std::any_of(keys.begin(), keys.end(), has);
 }
 
-Result<bool> wants_terminal(std::string_view config_text) {
-  if (!may_name(config_text, {"terminal"})) return false;
-  return TRY(oci::parse_spec(config_text, "config.json")).process.terminal;
-}
-
 template <typename T>
 static void drop_zero(std::optional<T>& value) {
   if (value && *value == 0) value.reset();

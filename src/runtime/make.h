@@ -10,8 +10,6 @@
 
 namespace hull::runtime {
 
-// Read and checked. Errors begin with "config.json: ".
-Result<oci::Spec> parse_config(std::string_view text);
 Result<oci::Spec> load_config(const Home& home);
 // Whether the text may have one of these keys. Reading a whole configuration takes longer than most of what is done with one key.
 bool may_name(std::string_view config, std::initializer_list<std::string_view> keys);

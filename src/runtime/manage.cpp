@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "base/text.h"
+#include "runtime/config.h"
 #include "runtime/make.h"
 #include "runtime/process.h"
 #include "runtime/runtime.h"

@@ -34,16 +34,35 @@ static Result<std::unique_ptr<kernel::Cgroup>> make_group(const std::string& pat
   return group;
 }
 
+// An ordinary user may learn only now that he gets none. Who makes a user namespace is placed from outside.
+static bool may_come_later(const Container& container, OldGroup old) {
+  const auto& namespaces = container.spec.linux_.namespaces;
+  bool user = std::any_of(namespaces.begin(), namespaces.end(), [](const oci::Namespace& ns) { return ns.type == "user"; });
+  bool ordinary = kernel::is_unprivileged() || kernel::host_facts().in_user_namespace;
+  return old != OldGroup::Join && !user && !ordinary;
+}
+
+// False where one of that name is there.
+static Result<bool> begin_group(Container& container, const std::string& path) {
+  auto entry = cgroups()->begin(path);
+  if (!entry && entry.error().kind() == ErrorKind::Exists) return false;
+  container.group_entry = TRY(std::move(entry));
+  container.group_to_come = path;
+  container.options.group_to_come = true;
+  container.options.cgroup_enter_files = cgroups()->files(path);
+  return true;
+}
+
 Result<> claim_group(Container& container, const std::string& path, OldGroup old, Undo& undo) {
   if (cgroups() == nullptr) return {};
-  container.group = TRY(make_group(path, old));
+  bool begun = may_come_later(container, old) && TRY(begin_group(container, path));
+  if (!begun) container.group = TRY(make_group(path, old));
   if (old != OldGroup::Join) undo.add([path] { (void)cgroups()->remove(path); });
   return {};
 }
 
 Result<> compile(Container& container) {
   if (container.group) container.options.cgroup_enter_files = container.group->entry().files;
-  container.options.net_made_ahead = container.early_net != nullptr && *container.early_net;
   container.plan = TRY(sandbox::compile_plan(container.spec, kernel::host_facts(), container.options));
   return {};
 }
@@ -68,9 +87,14 @@ static Result<> limit_first(const Container& container) {
 }
 
 Result<sandbox::Launched> launch(Container& container, sandbox::LaunchIo io) {
-  Fd net_ns;
-  if (container.options.net_made_ahead) net_ns = TRY(container.early_net->finish());
-  io.net_ns_fd = net_ns.get();
+  if (!container.group_to_come.empty()) {
+    io.cgroup_fd = container.group_entry.get();
+    io.place = [&container](pid_t) -> Result<> {
+      container.group = TRY(cgroups()->finish(container.group_to_come));
+      return limit_first(container);
+    };
+    return sandbox::launch(container.plan, io);
+  }
   if (!container.users_unit.empty() && (container.plan.new_namespaces & CLONE_NEWUSER) != 0)
     io.place = [&container](pid_t pid) { return kernel::attach_to_systemd_unit(container.users_unit, pid); };
   else if (container.group) io.cgroup_fd = container.group->entry().into;

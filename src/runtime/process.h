@@ -11,7 +11,6 @@
 #include "base/undo.h"
 #include "kernel/cgroup.h"
 #include "kernel/cgroup_systemd.h"
-#include "kernel/early_net.h"
 #include "oci/spec.h"
 #include "sandbox/launch.h"
 #include "sandbox/plan.h"
@@ -23,9 +22,10 @@ kernel::Cgroups* cgroups();  // of this host, opened once; null where there are 
 // The first process.
 struct Container {
   oci::Spec spec;
-  sandbox::PlanOptions options;             // but for what the group and the net namespace decide
-  kernel::EarlyNet* early_net = nullptr;    // one that is being made, where the plan wants one of ours
-  std::unique_ptr<kernel::Cgroup> group;    // claim_group or claim_unit; null: nothing is limited
+  sandbox::PlanOptions options;             // but for what the group decides
+  std::unique_ptr<kernel::Cgroup> group;    // claim_group or claim_unit; null: nothing is limited, or it is to come
+  std::string group_to_come;                // claim_group: is begun, and finished while hull-init begins, which then enters it
+  Fd group_entry;                           // Cgroups::begin
   kernel::UnitHolder holder;                // claim_unit; until the process is in the group
   std::string users_unit;                   // claim_unit: that an ordinary user's own systemd made
   sandbox::LaunchPlan plan;                 // compile; outlives the launch
@@ -47,7 +47,7 @@ Result<> change_limits(kernel::Cgroup& group, const std::string& unit, const oci
 
 Result<> compile(Container& container);
 
-// The group's device rules and realtime, then the process. `io` is completed with the group and the net namespace.
+// The group's device rules and realtime, then the process. `io` is completed with the group.
 Result<sandbox::Launched> launch(Container& container, sandbox::LaunchIo io);
 
 // The group's other limits, while hull-init builds the mounts: before it is released there is nothing to limit but itself.

@@ -22,7 +22,7 @@ using Warn = std::function<void(const std::string&)>;
 
 struct CreateOptions {
   std::string root, id, bundle = ".", pid_file, pidfd_socket, console_socket;
-  std::string config;  // the text of config.json
+  std::string config;  // the text of config.json, which is kept
   int console_fd = -1;  // a connected socket instead of console_socket
   std::vector<std::string> extra_environment;
   uint32_t preserve_fds = 0;
@@ -30,12 +30,12 @@ struct CreateOptions {
   bool notify = false;  // the caller has NOTIFY_SOCKET, and `start` will have it
   Warn warn;
 };
-// Everything made is undone on failure. The process's parent is the caller.
-Result<pid_t> create(const CreateOptions& options);
+// `spec`: of the options' config (config.h). Everything made is undone on failure. The process's parent is the caller.
+Result<pid_t> create(const CreateOptions& options, oci::Spec spec);
 
 struct Running { pid_t pid; Notifier notifier; };
 // create and start in one: the program has begun. `notify_socket`: the caller's (notify.h), or "".
-Result<Running> run(const CreateOptions& options, const std::string& notify_socket);
+Result<Running> run(const CreateOptions& options, oci::Spec spec, const std::string& notify_socket);
 
 // With startContainer hooks, waits for the program and tells which failed; a poststart hook that fails ends the container.
 // `notify_socket` as run's.

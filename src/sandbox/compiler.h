@@ -14,7 +14,7 @@ struct PassedNumbers {
     if (wanted) next += count;
     return wanted ? first : -1;
   }
-  int time = -1, net = -1, start = -1, outcome = -1, mapped = -1, listener = -1, preserved = -1;
+  int time = -1, start = -1, outcome = -1, mapped = -1, listener = -1, preserved = -1;
 };
 
 struct Compiler {
@@ -36,6 +36,9 @@ struct Compiler {
     const oci::Namespace* ns = find_namespace(kind);
     return ns != nullptr && ns->path.empty();
   }
+  // KERNEL: it belongs to the user namespace of who makes it; network_namespaces(7). Made by hull-init it takes its half
+  // millisecond beside hull's own work.
+  bool init_makes_net() const { return makes_new(kernel::NsKind::Net) && find_namespace(kernel::NsKind::User) == nullptr; }
   // A user namespace other than the host's: device nodes cannot be made, some file systems not be mounted.
   // New, or joined again by the container that it belongs to.
   bool owns(kernel::NsKind kind) const {

@@ -125,7 +125,6 @@ int become_init(Launch& launch) {
   int next = kFirstPassedFd;
   for (int fd : launch.io.cgroup_files) moves.emplace_back(fd, next++);
   if (launch.time_ns) moves.emplace_back(launch.time_ns.get(), next++);
-  if (launch.io.net_ns_fd >= 0) moves.emplace_back(launch.io.net_ns_fd, next++);
   if (launch.io.start_fd >= 0) moves.emplace_back(launch.io.start_fd, next++);
   if (launch.io.outcome_fd >= 0) moves.emplace_back(launch.io.outcome_fd, next++);
   for (const Fd& mapped : launch.mapped) moves.emplace_back(mapped.get(), next++);
@@ -139,8 +138,8 @@ int become_init(Launch& launch) {
     return 1;
   }
   close_above(static_cast<unsigned>(next));
-  char name[] = "hull-init", waits_for_maps[] = "maps";
-  char* arguments[] = {name, maps_as_user(launch.plan) ? waits_for_maps : nullptr, nullptr};
+  char name[] = "hull-init", has_no_maps[] = "maps";
+  char* arguments[] = {name, maps_as_user(launch.plan) ? has_no_maps : nullptr, nullptr};
   char* environment[] = {nullptr};
   ::syscall(SYS_execveat, image, "", arguments, environment, AT_EMPTY_PATH);
   launch.error = Error::from_errno("execveat", "hull-init");
@@ -324,9 +323,6 @@ Result<> open_joined(Launch& launch) {
   return {};
 }
 
-bool waits_for_maps(const LaunchPlan& plan) { return has_step(plan, StepKind::WaitMaps); }
-
-// 'M', with the container's root where hull has to make it (mapped_overlay.h).
 // What only the parent may do for a process in a new user namespace.
 Result<> write_from_outside(const Launch& launch) {
   const LaunchPlan& plan = launch.plan;
@@ -338,7 +334,8 @@ Result<> write_from_outside(const Launch& launch) {
   return kernel::write_id_maps(launch.pid, plan.uid_map, plan.gid_map, plan.deny_setgroups);
 }
 
-Result<> send_maps_done(const Launch& launch, const Fd& control) {
+// 'M', with the container's root where hull has to make it (mapped_overlay.h).
+Result<> send_made(const Launch& launch, const Fd& control) {
   Fd root;
   for (const Step& step : launch.plan.steps)
     if (step.kind == StepKind::RootOverlay && step.numbers[2] != 0)
@@ -370,10 +367,10 @@ static Result<> serve_from_outside(Launch& launch, Launched& launched, Fd& contr
     TRY(launched.go());
     return fail(ErrorKind::System, "the container's process ended before it was known");
   }
-  if (launch.io.place && waits_for_maps(plan)) TRY(launch.io.place(launched.pid()));
+  if (!has_step(plan, StepKind::WaitOutside)) return {};
+  if (launch.io.place) TRY(launch.io.place(launched.pid()));
   if ((plan.new_namespaces & CLONE_NEWUSER) != 0) TRY(write_from_outside(launch));
-  if (waits_for_maps(plan)) TRY(send_maps_done(launch, control));
-  return {};
+  return send_made(launch, control);
 }
 
 Result<Launched> launch(const LaunchPlan& plan, const LaunchIo& io) {
@@ -430,7 +427,7 @@ Error Launched::failure_of(const WireFailure& failure) {
   }
   if (kind == StepKind::RunHook) return Error(ErrorKind::System, escape_controls(detail));
   Error error = Error::from_errno(failure.errno_value, call, detail).with_context(step_name(kind));
-  if ((kind == StepKind::NewTimeNs || kind == StepKind::NewCgroupNs) && failure.errno_value == ENOSPC) return std::move(error).with_remedy(kernel::kNamespacesExhausted);
+  if ((kind == StepKind::NewTimeNs || kind == StepKind::NewCgroupNs || kind == StepKind::NewNetNs) && failure.errno_value == ENOSPC) return std::move(error).with_remedy(kernel::kNamespacesExhausted);
   if (kind == StepKind::NewTimeNs && failure.errno_value == ERANGE) return std::move(error).with_remedy("its clocks may neither go before 0 nor too far ahead; choose a smaller offset");
   if (kind == StepKind::Scheduler && failure.errno_value == EPERM) return std::move(error).with_remedy("a realtime policy needs CAP_SYS_NICE, and on cgroup v1 a group with cpu.realtimeRuntime");
   if (kind == StepKind::Scheduler && failure.errno_value == EINVAL) return std::move(error).with_remedy("the kernel does not take these values together; sched_setattr(2) says which policy takes which");

@@ -30,11 +30,10 @@ struct LaunchIo {
   int target_pidfd = -1;    // with plan.join_target
   int start_fd = -1;        // with PlanOptions::wait_start: a fifo, open for both ways so that its end never comes
   int outcome_fd = -1;      // with PlanOptions::tell_outcome: takes the text of what fails after the start; closed by exec
-  int net_ns_fd = -1;       // with PlanOptions::net_made_ahead
   int listener_fd = -1;     // with listener_state: a connected socket that receives the seccomp listener
   std::vector<int> preserved;  // descriptors that the program gets as 3 and up
   int cgroup_fd = -1;       // cgroup v2 directory for CLONE_INTO_CGROUP
-  std::function<Result<>(pid_t)> place;  // for plans that wait for id maps: before these are written; moves the process into its group
+  std::function<Result<>(pid_t)> place;  // for plans that wait for us, first of all: makes the process's group, or moves it there
   std::vector<int> cgroup_files;  // open v1 `tasks` files for plans that enter through descriptors (exec)
   std::optional<ParentProgram> parent;             // none: the caller itself is the parent
   bool trace = false;

@@ -24,7 +24,7 @@ Result<> compile_namespaces(Compiler& c) {
       return fail(ErrorKind::Invalid, format("linux.namespaces: unknown type \"{}\"", ns.type));
     if (c.find_namespace(*kind) != &ns) return fail(ErrorKind::Invalid, format("linux.namespaces: \"{}\" stands twice", ns.type));
     if (!ns.path.empty()) c.plan.joins.push_back({*kind, ns.path});
-    else if (*kind == NsKind::Net && c.options.net_made_ahead) continue;
+    else if (*kind == NsKind::Net && c.init_makes_net()) continue;
     else if (*kind != NsKind::Cgroup && *kind != NsKind::Time) c.plan.new_namespaces |= kernel::ns_info(*kind).clone_flag;
   }
   if (c.find_namespace(NsKind::Mnt) == nullptr) return fail(ErrorKind::Invalid, "linux.namespaces: a mount namespace is needed to change the root");
@@ -51,6 +51,11 @@ static void add_time_namespace(Compiler& c) {
     step.texts.push_back(format("{} {} {}\n", clock, offset.secs, offset.nanosecs));
 }
 
+static void add_net_namespace(Compiler& c) {
+  if (c.init_makes_net()) c.add(StepKind::NewNetNs);
+  if (c.makes_new(NsKind::Net) && c.options.loopback_up) c.add(StepKind::Loopback);
+}
+
 // "net.ipv4.x", or with slashes first where a name holds a dot ("net/ipv4/conf/eth0.1/y"); sysctl(8).
 static void add_sysctls(Compiler& c) {
   for (const auto& [key, value] : c.spec.linux_.sysctl) {
@@ -67,22 +72,22 @@ Result<> compile_entry(Compiler& c) {
     if (c.makes_new(NsKind::User)) c.plan.oom_score_adj = std::to_string(*score);
     else c.add(StepKind::OomScoreAdj, {std::to_string(*score)});
   }
+  if (c.options.group_to_come) {
+    add_net_namespace(c);
+    c.add(StepKind::WaitOutside);
+  }
   if (!c.options.cgroup_enter_files.empty()) c.add(StepKind::EnterCgroup, c.options.cgroup_enter_files);
   TRY(append_schedule(c.plan, c.spec.process));
   append_personality(c.plan, c.spec.linux_.personality_domain);
   TRY(append_memory_policy(c.plan, c.spec.linux_.memory_policy));
   append_label(c.plan, c.spec.process);
   c.add(StepKind::NewSession);
-  if (c.makes_new(NsKind::User) || c.root_comes_from_hull()) c.add(StepKind::WaitMaps);
+  if (c.makes_new(NsKind::User) || c.root_comes_from_hull()) c.add(StepKind::WaitOutside);
   if (c.makes_new(NsKind::User) || c.find_namespace(NsKind::User) != nullptr) c.add(StepKind::BecomeRoot);
   if (c.makes_new(NsKind::Cgroup)) c.add(StepKind::NewCgroupNs);
   add_time_namespace(c);
   if (c.options.new_keyring) c.add(StepKind::NewKeyring);
-  if (c.options.net_made_ahead) {
-    c.add(StepKind::EnterNetNs).numbers[0] = static_cast<uint64_t>(c.passed.net);
-  } else if (c.makes_new(NsKind::Net) && c.options.loopback_up) {
-    c.add(StepKind::Loopback);
-  }
+  if (!c.options.group_to_come) add_net_namespace(c);
   if (c.options.report_namespaces) c.add(StepKind::TellNamespaces);
   if (!c.spec.hostname.empty()) {
     if (c.find_namespace(NsKind::Uts) == nullptr) return fail(ErrorKind::Invalid, "hostname: set without a uts namespace, it would change the host's");
@@ -103,7 +108,6 @@ static PassedNumbers number_passed(const Compiler& c) {
   auto mapped = static_cast<int>(std::count_if(c.spec.mounts.begin(), c.spec.mounts.end(), maps_ids));
   PassedNumbers passed;
   passed.time = passed.take(time != nullptr && !time->path.empty());
-  passed.net = passed.take(c.options.net_made_ahead);
   passed.start = passed.take(c.options.wait_start);
   passed.outcome = passed.take(c.options.tell_outcome);
   passed.mapped = passed.take(mapped > 0, mapped);
@@ -197,7 +201,7 @@ LaunchPlan compile_hold_plan(const HoldOptions& options) {
   auto add = [&](StepKind kind) -> Step& { return plan.steps.emplace_back(Step{kind, {}, {}}); };
   auto makes = [&](uint64_t flag) { return (options.new_namespaces & flag) != 0; };
   add(StepKind::NewSession);
-  if (makes(CLONE_NEWUSER)) add(StepKind::WaitMaps), add(StepKind::BecomeRoot);
+  if (makes(CLONE_NEWUSER)) add(StepKind::WaitOutside), add(StepKind::BecomeRoot);
   if (makes(CLONE_NEWCGROUP)) add(StepKind::NewCgroupNs);
   if (makes(CLONE_NEWTIME)) {
     Step& time = add(StepKind::NewTimeNs);

@@ -93,6 +93,31 @@ TEST(CompilePlan, UserNamespaceOnUnifiedHostBindsDevicesAndMapsIds) {
   expect_golden("userns.sh", teach_script(*plan));
 }
 
+// The first steps, as far as they make the net namespace and enter the groups.
+std::vector<StepKind> beginning(bool user, bool group_to_come) {
+  oci::Spec spec = typical_spec();
+  spec.linux_.namespaces.back().path.clear();
+  if (user) spec.linux_.namespaces.push_back({"user", ""}), spec.linux_.uid_mappings = spec.linux_.gid_mappings = {{0, 100000, 65536}};
+  PlanOptions options = overlay_options();
+  options.group_to_come = group_to_come;
+  auto plan = compile_plan(spec, hybrid_host(), options);
+  EXPECT_EQ((plan->new_namespaces & CLONE_NEWNET) != 0, user);
+  EXPECT_NE(plan_text(*plan).find(user ? "user cgroup ipc uts net pid mnt" : "cgroup ipc uts net pid mnt"), std::string::npos);
+  EXPECT_EQ(teach_script(*plan).find(" --net") != std::string::npos, true);
+  std::vector<StepKind> kinds;
+  for (const Step& step : plan->steps)
+    if (step.kind == StepKind::NewNetNs || step.kind == StepKind::Loopback || step.kind == StepKind::WaitOutside || step.kind == StepKind::EnterCgroup) kinds.push_back(step.kind);
+  return kinds;
+}
+
+TEST(CompilePlan, ANetNamespaceIsMadeWhileTheGroupIsAndOtherwiseInIt) {
+  using enum StepKind;
+  using Kinds = std::vector<StepKind>;
+  EXPECT_EQ(beginning(false, true), (Kinds{NewNetNs, Loopback, WaitOutside, EnterCgroup}));
+  EXPECT_EQ(beginning(false, false), (Kinds{EnterCgroup, NewNetNs, Loopback}));
+  EXPECT_EQ(beginning(true, false), (Kinds{EnterCgroup, WaitOutside, Loopback}));
+}
+
 struct Refusal {
   const char* name;
   void (*change)(oci::Spec&);

@@ -120,6 +120,7 @@ uint64_t made_namespaces(const LaunchPlan& plan) {
   uint64_t flags = plan.new_namespaces;
   for (const Step& step : plan.steps) {
     if (step.kind == StepKind::NewCgroupNs) flags |= CLONE_NEWCGROUP;
+    if (step.kind == StepKind::NewNetNs) flags |= CLONE_NEWNET;
     if (step.kind == StepKind::NewTimeNs) flags |= CLONE_NEWTIME;
   }
   return flags;

@@ -150,6 +150,7 @@ std::string unshare_options(const LaunchPlan& plan) {
     if ((plan.new_namespaces & info.clone_flag) != 0) options += format(" --{}", info.kind == kernel::NsKind::Mnt ? "mount" : info.name);
   for (const Step& step : plan.steps) {
     if (step.kind == StepKind::NewCgroupNs) options += " --cgroup";
+    if (step.kind == StepKind::NewNetNs) options += " --net";
     if (step.kind != StepKind::NewTimeNs) continue;
     options += " --time";
     for (const std::string& line : step.texts) {

@@ -5,7 +5,7 @@
 //   hull                                    hull-init
 //    |-- clone, exec from sealed memfd ------->|
 //    |   fds: 3 control, 4 plan, 5 console     |-- runs the steps in order
-//    |-- 'M' (id maps are written) ----------->|   (step WaitMaps; with the root's mount as a descriptor
+//    |-- 'M' (made from outside) ------------->|   (step WaitOutside; with the root's mount as a descriptor
 //    |                                         |    where only hull can make it: overlay in a user namespace)
 //    |<- WireTrace kNamespacesMark ------------|   (step TellNamespaces: what /proc shows of us is the container's)
 //    |<- WireTrace kReadyMark -----------------|   (step WaitHooks: all is mounted; hull runs its hooks)
@@ -23,10 +23,10 @@ namespace hull::sandbox {
 
 enum class StepKind : uint32_t {
   // numbers and texts of each; "dst" is a path inside the new root, resolved there and nowhere else
-  WaitMaps,        // -
+  WaitOutside,     // -; hull has made the groups, written the id maps
   EnterCgroup,     // n0: first passed descriptor, n1: their number; texts: files; "0" is written to each
   EnterTimeNs,     // n0: passed descriptor of a time namespace
-  EnterNetNs,      // n0: passed descriptor of a net namespace that was made ahead, its loopback up
+  NewNetNs,        // -
   NewCgroupNs,     // -
   NewTimeNs,       // texts: the lines for timens_offsets
   TellNamespaces,  // -; all namespaces are made

@@ -41,7 +41,7 @@ int wait_hooks(const StepView&) {
   return wait_byte('H', "while its hooks ran");
 }
 
-int wait_maps(const StepView&) {
+int wait_outside(const StepView&) {
   char byte = 0;
   struct iovec data{&byte, 1};
   union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control = {};
@@ -53,7 +53,7 @@ int wait_maps(const StepView&) {
   ssize_t got;
   do got = recvmsg(sandbox::kControlFd, &message, MSG_CMSG_CLOEXEC);
   while (got < 0 && errno == EINTR);
-  if (got != 1 || byte != 'M') return fail_as(got < 0 ? errno : EPIPE, "hull went away", "while it wrote the id maps");
+  if (got != 1 || byte != 'M') return fail_as(got < 0 ? errno : EPIPE, "hull went away", "while it made what only it can");
   struct cmsghdr* header = CMSG_FIRSTHDR(&message);
   if (header != nullptr && header->cmsg_type == SCM_RIGHTS) memcpy(&g_state.received_root, CMSG_DATA(header), sizeof(int));
   if (g_state.dumpable) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

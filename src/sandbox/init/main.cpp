@@ -31,7 +31,7 @@ using StepFunction = int (*)(const StepView&);
 
 // In the order of StepKind.
 constexpr StepFunction kSteps[] = {
-    wait_maps,       enter_cgroup,     enter_time_ns,  enter_net_ns,   new_cgroup_ns,  new_time_ns,    tell_namespaces, be_born,        new_session,    become_root,    loopback_up,
+    wait_outside,    enter_cgroup,     enter_time_ns,  new_net_ns,   new_cgroup_ns,  new_time_ns,    tell_namespaces, be_born,        new_session,    become_root,    loopback_up,
     set_propagation, detach_mounts,    root_bind,        root_overlay,   mount_fs,       mount_bind,     mount_cgroup1,  make_node,
     bind_node,       make_link,        make_dir,       write_file,     open_console,   mask_paths,     readonly_paths,
     remount,         wait_hooks,       run_hook,         pivot,            set_hostname,   set_domainname, write_sysctl,   set_rlimit,     set_oom_score_adj,
@@ -160,7 +160,7 @@ static void open_all_sources(const sandbox::WireHeader* header, const char* firs
     report(0);
   }
   const char *first = reinterpret_cast<const char*>(header + 1), *at = first;
-  StepKind sources_after = has_step(header, StepKind::WaitMaps) ? StepKind::WaitMaps : g_state.born_pid != nullptr ? StepKind::Birth : StepKind::Count;
+  StepKind sources_after = has_step(header, StepKind::WaitOutside) ? StepKind::WaitOutside : g_state.born_pid != nullptr ? StepKind::Birth : StepKind::Count;
   if (sources_after == StepKind::Count) open_all_sources(header, first);
   for (uint32_t i = 0; i < header->step_count; ++i) {
     StepView step{reinterpret_cast<const WireStep*>(at), i};
@@ -177,7 +177,7 @@ int main(int count, char**) {
   // A process inside the container that may trace must find nothing of the host in us (SECURITY E2).
   // KERNEL: until the ids are mapped, /proc/PID of a process that is not dumpable belongs to the first root, and an
   // ordinary user may not write its id maps; proc(5). With an argument we are in a user namespace that is just made,
-  // where nobody else is, and WaitMaps follows.
+  // where nobody else is, and WaitOutside follows.
   hull::init::g_state.dumpable = count >= 2;
   if (!hull::init::g_state.dumpable) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   prctl(PR_SET_NAME, "hull-init");  // KERNEL: of a memory file it is the descriptor's number or the file's own; execveat(2)

@@ -57,7 +57,7 @@ struct State {
   int masks = -1;             // our tmpfs with an empty file and an empty directory
   int mount_point = -1;       // where the root is attached until pivot; opened first, as its path may be closed to us later
   int root_source = -1;       // RootBind's tree; with old_mounts the directory itself
-  int received_root = -1;     // the overlay that hull made for us, from WaitMaps
+  int received_root = -1;     // the overlay that hull made for us, from WaitOutside
   int control = sandbox::kControlFd;  // -1 once hull has let go of us
   int outcome = 0;            // from WaitStart: whom to tell then; 0: nobody
   int32_t* born_pid = nullptr;  // where Birth leaves what hull has to know
@@ -102,7 +102,7 @@ int move_mount_to(int mount_fd, int target);
 void ask_for_mount_api();  // finds out whether it is there without doing anything
 
 // The steps, by file.
-int enter_cgroup(const StepView&), enter_time_ns(const StepView&), enter_net_ns(const StepView&), detach_mounts(const StepView&), new_cgroup_ns(const StepView&), new_time_ns(const StepView&), tell_namespaces(const StepView&);
+int enter_cgroup(const StepView&), enter_time_ns(const StepView&), new_net_ns(const StepView&), detach_mounts(const StepView&), new_cgroup_ns(const StepView&), new_time_ns(const StepView&), tell_namespaces(const StepView&);
 int become_root(const StepView&), loopback_up(const StepView&), set_propagation(const StepView&);
 int root_bind(const StepView&), root_overlay(const StepView&), mount_fs(const StepView&), mount_bind(const StepView&);
 int mount_cgroup1(const StepView&), make_node(const StepView&), bind_node(const StepView&), make_link(const StepView&);
@@ -116,7 +116,7 @@ int set_rlimit(const StepView&), set_oom_score_adj(const StepView&), new_keyring
 int set_umask(const StepView&), set_personality(const StepView&), set_user(const StepView&);
 int drop_bounding(const StepView&), set_caps(const StepView&), no_new_privs(const StepView&);
 int load_seccomp(const StepView&), change_directory(const StepView&), be_born(const StepView&), new_session(const StepView&);
-int stay_as_reaper(const StepView&), wait_maps(const StepView&), wait_go(const StepView&), wait_start(const StepView&), hold(const StepView&), execute(const StepView&);
+int stay_as_reaper(const StepView&), wait_outside(const StepView&), wait_go(const StepView&), wait_start(const StepView&), hold(const StepView&), execute(const StepView&);
 
 // Opens the sources of all bind mounts and of the root before any content of the container is reachable (SECURITY B5)
 // and while we still have the caller's ids.
