@@ -33,7 +33,7 @@ int main(int argc, char** argv) {
     return kExitEngine;
   }
   try {
-    return dispatch({argv, static_cast<size_t>(argc)});
+    ::_exit(dispatch({argv, static_cast<size_t>(argc)}));  // output is written by now; what is left the kernel takes back faster
   } catch (const std::bad_alloc&) {
     print_error("hull: out of memory");
     return kExitEngine;

@@ -280,9 +280,9 @@ class CgroupsV1 final : public Cgroups {
   Result<std::unique_ptr<Cgroup>> finish(const std::string& path) override { return make(path, Made::V2); }
   Result<Fd> begin(const std::string& path) override {
     TRY(check_cgroup_path(path));
+    if (!trees_->v2) return Fd();
     for (const CgroupTree* tree : trees_->all())
       if (group_exists(*tree, relative_group(path))) return fail(ErrorKind::Exists, format("cgroup {} exists", path));
-    if (!trees_->v2) return Fd();
     TRY(make_v2_group(*trees_->v2, relative_group(path)));
     auto directory = open_at(trees_->v2->root, relative_group(path), O_RDONLY | O_DIRECTORY);
     if (!directory) (void)remove(path, 0);

@@ -128,7 +128,6 @@ Result<> read_bundle(Making& m) {
   m.state.id = m.options.id;
   m.state.rootfs = m.spec().root.path;
   m.state.created = now_rfc3339();
-  m.state.boot = kernel::boot_id();
   m.state.annotations = m.spec().annotations;
   return name_group(m);
 }
@@ -143,9 +142,19 @@ Result<> claim_directory(Making& m, Undo& undo) {
   if (!made && errno == EEXIST) return fail(ErrorKind::Exists, format("container with id exists: \"{}\"", m.options.id));
   if (!made) return fail_errno("mkdir", m.home.directory);
   undo.add([&m] { (void)remove_home(m.home); });
-  TRY(write_state(m.home, m.state));
   if (::mkdir(m.home.file("root").c_str(), 0711) != 0) return fail_errno("mkdir", m.home.file("root"));
   if (m.options.notify && ::mkdir(m.home.file("notify").c_str(), 0755) != 0) return fail_errno("mkdir", m.home.file("notify"));
+  return {};
+}
+
+Result<> save(Making& m) {
+  if (m.state.boot.empty()) m.state.boot = kernel::boot_id();
+  return write_state(m.home, m.state);
+}
+
+// What delete needs to undo a creation that is killed.
+Result<> note_intent(Making& m) {
+  TRY(save(m));
   Fd copy = TRY(open_file(m.home.file("config.json"), O_WRONLY | O_CREAT | O_EXCL, 0600));
   return write_all(copy, m.options.config, "config.json");
 }
@@ -160,13 +169,14 @@ Result<> claim_systemd_unit(Making& m, Undo& undo) {
   TRY(claim_unit(m.container, *m.unit, "hull container " + m.options.id, undo));
   m.state.cgroup = m.container.group->path();
   m.state.unit = m.unit->name;
-  return write_state(m.home, m.state);
+  return save(m);
 }
 
 Result<> claim_cgroup(Making& m, Undo& undo) {
+  if (m.unit || m.options.no_cgroup) TRY(note_intent(m));
   if (m.unit) return claim_systemd_unit(m, undo);
   if (m.options.no_cgroup) return {};
-  auto claimed = claim_group(m.container, m.state.cgroup, OldGroup::Take, undo);
+  auto claimed = claim_group(m.container, m.state.cgroup, OldGroup::Take, undo, [&m] { return note_intent(m); });
   if (claimed || !goes_without_group(m, claimed.error())) return claimed;
   m.state.cgroup.clear();
   return {};
@@ -180,7 +190,7 @@ Result<> claim_rdt(Making& m, Undo& undo) {
     return fail(ErrorKind::Unsupported, "config.json: linux.intelRdt: no resctrl is mounted; mount it where the processor has it: mount -t resctrl resctrl /sys/fs/resctrl");
   m.state.rdt = TRY_CONTEXT(kernel::claim_rdt(*top, *m.spec().linux_.intel_rdt, m.options.id), "config.json: linux.intelRdt");
   undo.add([&m] { (void)kernel::release_rdt(m.state.rdt); });
-  return write_state(m.home, m.state);
+  return save(m);
 }
 
 Result<> plan(Making& m) {
@@ -201,7 +211,7 @@ Result<> plan(Making& m) {
   options.report_namespaces = options.host_hooks || !m.spec().linux_.net_devices.empty();
   options.wait_start = !m.runs();
   options.tell_outcome = options.wait_start && !m.spec().hooks.start_container.empty();
-  if (m.container.group || !m.container.group_to_come.empty()) options.cgroup_path = m.state.cgroup;
+  if (m.container.group || m.container.claim) options.cgroup_path = m.state.cgroup;
   TRY_CONTEXT(compile(m.container), "config.json");
   return {};
 }
@@ -253,7 +263,7 @@ Result<> complete(Making& m, sandbox::Launched& launched) {
   TRY_CONTEXT(limit(m.container), "linux.resources");
   TRY_CONTEXT(kernel::enter_rdt(m.state.rdt, launched.pid()), "linux.intelRdt");
   m.state.process = TRY(kernel::identify_process(launched.pid(), launched.pidfd()));
-  TRY(write_state(m.home, m.state));
+  TRY(save(m));
   TRY(move_devices(m, launched));
   if (m.has_host_hooks()) TRY(run_host_hooks(m, launched));
   TRY_CONTEXT(write_pid_file(m.options.pid_file, launched.pid()), "--pid-file");

@@ -31,6 +31,15 @@ Result<> end_processes(const Standing& standing) {
   return {};
 }
 
+// What has ended has most often left an empty group. With a unit systemd is told first.
+Result<> end_and_release(const Standing& standing) {
+  const State& state = standing.state;
+  bool idle = !standing.pidfd && state.unit.empty() && !state.cgroup.empty() && cgroups() != nullptr;
+  if (idle && cgroups()->remove(state.cgroup, 0)) return {};
+  TRY(end_processes(standing));
+  return release_group(state.cgroup, state.unit);
+}
+
 }  // namespace
 
 Result<> kill(const std::string& root, const std::string& id, int signal_number, bool all) {
@@ -77,8 +86,7 @@ Result<> remove(const std::string& root, const std::string& id, bool force, cons
   Standing standing = TRY(std::move(found));
   bool live = standing.status == "running" || standing.status == "paused" || standing.has_creator;
   if (live && !force) return fail(ErrorKind::Conflict, format("cannot delete container {} that is not stopped: {}", id, standing.status));
-  TRY(end_processes(standing));
-  TRY(release_group(standing.state.cgroup, standing.state.unit));
+  TRY(end_and_release(standing));
   TRY(kernel::release_rdt(standing.state.rdt));
   standing.status = "stopped";
   std::string text = json::to_text(state_json(standing, false));

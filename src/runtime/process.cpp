@@ -42,23 +42,31 @@ static bool may_come_later(const Container& container, OldGroup old) {
   return old != OldGroup::Join && !user && !ordinary;
 }
 
-// False where one of that name is there.
-static Result<bool> begin_group(Container& container, const std::string& path) {
-  auto entry = cgroups()->begin(path);
-  if (!entry && entry.error().kind() == ErrorKind::Exists) return false;
-  container.group_entry = TRY(std::move(entry));
-  container.group_to_come = path;
+static Result<> claim_later(Container& container, const std::string& path, std::function<Result<>()> claim) {
   container.options.group_to_come = true;
   container.options.cgroup_enter_files = cgroups()->files(path);
-  return true;
+  container.claim = std::move(claim);
+  return {};
 }
 
-Result<> claim_group(Container& container, const std::string& path, OldGroup old, Undo& undo) {
-  if (cgroups() == nullptr) return {};
-  bool begun = may_come_later(container, old) && TRY(begin_group(container, path));
-  if (!begun) container.group = TRY(make_group(path, old));
-  if (old != OldGroup::Join) undo.add([path] { (void)cgroups()->remove(path); });
-  return {};
+Result<> claim_group(Container& container, const std::string& path, OldGroup old, Undo& undo, const Note& note) {
+  if (cgroups() == nullptr) return note();
+  TRY(kernel::check_cgroup_path(path));
+  auto remove_again = [&undo, path] { undo.add([path] { (void)cgroups()->remove(path); }); };
+  auto claim = [&container, path, old, remove_again]() -> Result<> {
+    container.group = TRY(make_group(path, old));
+    if (old != OldGroup::Join) remove_again();
+    return {};
+  };
+  bool later = may_come_later(container, old);
+  if (later && cgroups()->mode() == kernel::CgroupMode::V1) return claim_later(container, path, [note, claim]() -> Result<> { TRY(note()); return claim(); });
+  TRY(note());
+  if (!later) return claim();
+  auto entry = cgroups()->begin(path);
+  if (!entry && entry.error().kind() == ErrorKind::Exists) return claim();
+  container.group_entry = TRY(std::move(entry));
+  remove_again();
+  return claim_later(container, path, [&container, path]() -> Result<> { container.group = TRY(cgroups()->finish(path)); return {}; });
 }
 
 Result<> compile(Container& container) {
@@ -87,10 +95,10 @@ static Result<> limit_first(const Container& container) {
 }
 
 Result<sandbox::Launched> launch(Container& container, sandbox::LaunchIo io) {
-  if (!container.group_to_come.empty()) {
+  if (container.claim) {
     io.cgroup_fd = container.group_entry.get();
     io.place = [&container](pid_t) -> Result<> {
-      container.group = TRY(cgroups()->finish(container.group_to_come));
+      TRY(container.claim());
       return limit_first(container);
     };
     return sandbox::launch(container.plan, io);

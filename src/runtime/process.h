@@ -3,6 +3,7 @@
 // exec.cpp). There is no other way to a container.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,7 +25,7 @@ struct Container {
   oci::Spec spec;
   sandbox::PlanOptions options;             // but for what the group decides
   std::unique_ptr<kernel::Cgroup> group;    // claim_group or claim_unit; null: nothing is limited, or it is to come
-  std::string group_to_come;                // claim_group: is begun, and finished while hull-init begins, which then enters it
+  std::function<Result<>()> claim;          // claim_group: launch makes the group while hull-init begins, which then enters it
   Fd group_entry;                           // Cgroups::begin
   kernel::UnitHolder holder;                // claim_unit; until the process is in the group
   std::string users_unit;                   // claim_unit: that an ordinary user's own systemd made
@@ -36,7 +37,9 @@ enum class OldGroup {  // what becomes of a group of that name that is there
   Take,                // taken when nothing runs in it, as runc does; else Exists
   Replace,             // left by a start that was killed: removed first
 };
-Result<> claim_group(Container& container, const std::string& path, OldGroup old, Undo& undo);
+using Note = std::function<Result<>()>;  // writes down that a group will be there, before there is anything of it
+// Now, or by the launch at the latest, which `undo` outlives. Without groups it is noted all the same.
+Result<> claim_group(Container& container, const std::string& path, OldGroup old, Undo& undo, const Note& note);
 
 // The same through systemd (unit.cpp); the group is where systemd says it is.
 Result<> claim_unit(Container& container, const kernel::SystemdUnit& unit, const std::string& description, Undo& undo);

@@ -2,10 +2,10 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 
 #include "base/text.h"
 #include "runtime/notify.h"
@@ -36,11 +36,14 @@ Result<> write_state(const Home& home, const State& state) {
 }
 
 // What hull makes in a container's directory; a directory with anything else in it was never a container's.
-static bool is_own(const Home& home, const std::string& name) {
+static bool is_own(const std::string& name) {
   constexpr std::string_view kNames[] = {"state.json", "config.json", "root", "notify", "making.fifo", "start.fifo", "outcome.fifo"};
-  if (name.starts_with("state.json.new.")) return true;
-  if (std::find(std::begin(kNames), std::end(kNames), name) == std::end(kNames)) return false;
-  if (name != "root" && name != "notify") return true;
+  return name.starts_with("state.json.new.") || std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
+}
+
+static bool is_directory(const std::string& name) { return name == "root" || name == "notify"; }
+
+static bool holds_own_alone(const Home& home, const std::string& name) {
   std::vector<std::string> inside = list_directory(home.file(name.c_str()));
   return inside.empty() || (name == "notify" && inside == std::vector<std::string>{kNotifyName});
 }
@@ -49,17 +52,24 @@ static bool is_whole_own(const Home& home) {
   struct stat status;
   if (::lstat(home.directory.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return false;
   std::vector<std::string> names = list_directory(home.directory);
-  return std::all_of(names.begin(), names.end(), [&](const std::string& name) { return is_own(home, name); });
+  return std::all_of(names.begin(), names.end(), [&](const std::string& name) { return is_own(name) && (!is_directory(name) || holds_own_alone(home, name)); });
 }
 
+// The directories first: what is in them stays, and then so does all the rest.
 Result<> remove_home(const Home& home) {
   std::vector<std::string> names = list_directory(home.directory);
+  std::stable_partition(names.begin(), names.end(), is_directory);
+  auto stays = [&](const std::string& name) {
+    return fail(ErrorKind::Conflict, format("{}: is not hull's, and stays; look at it and remove it by hand", escape_controls(home.file(name.c_str()))));
+  };
   for (const std::string& name : names)
-    if (!is_own(home, name))
-      return fail(ErrorKind::Conflict, format("{}: is not hull's, and stays; look at it and remove it by hand", escape_controls(home.file(name.c_str()))));
-  ::unlink(format("{}/{}", home.file("notify"), kNotifyName).c_str());
-  for (const std::string& name : names)
-    if (std::remove(home.file(name.c_str()).c_str()) != 0 && errno != ENOENT) return fail_errno("remove", home.file(name.c_str()));
+    if (!is_own(name)) return stays(name);
+  for (const std::string& name : names) {
+    std::string path = home.file(name.c_str());
+    if (name == "notify" && holds_own_alone(home, name)) ::unlink(format("{}/{}", path, kNotifyName).c_str());
+    if ((is_directory(name) ? ::rmdir(path.c_str()) : ::unlink(path.c_str())) == 0 || errno == ENOENT) continue;
+    return is_directory(name) && errno == ENOTEMPTY ? stays(name) : fail_errno("remove", path);
+  }
   return ::rmdir(home.directory.c_str()) == 0 ? Result<>() : fail_errno("rmdir", home.directory);
 }
 
