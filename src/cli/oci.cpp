@@ -43,7 +43,7 @@ constexpr OciCommand kOciCommands[] = {
 std::string default_root() {
   const char *runtime = ::getenv("XDG_RUNTIME_DIR"), *user = ::getenv("USER");
   if (runtime == nullptr || *runtime != '/') return "/run/hull-oci";
-  bool root_of_a_namespace = (user == nullptr || std::string_view(user) != "root") && kernel::host_facts().in_user_namespace;
+  bool root_of_a_namespace = (user == nullptr || std::string_view(user) != "root") && kernel::in_user_namespace();
   return ::geteuid() != 0 || root_of_a_namespace ? std::string(runtime) + "/hull-oci" : "/run/hull-oci";
 }
 

@@ -119,7 +119,7 @@ Result<StartFacts> gather_facts(const Layout& layout, const Record& record, cons
   StartVerdict verdict = TRY(check_start(record, facts.namespaces));
   facts.owned_namespaces = verdict.owned;
   facts.oci.ours = verdict.ours;
-  facts.oci.in_user_namespace = kernel::host_facts().in_user_namespace;
+  facts.oci.in_user_namespace = kernel::in_user_namespace();
   facts.oci.join_paths = facts.namespaces.paths;
   facts.oci.uid_map = facts.namespaces.uid_map;
   facts.oci.gid_map = facts.namespaces.gid_map;

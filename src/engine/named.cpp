@@ -37,7 +37,7 @@ Result<sandbox::LaunchPlan> plan_of(const NamedRequest& request, const std::stri
     options.uid_map = options.gid_map = mappings(request.id_map);
     bool has_root = std::any_of(options.uid_map.begin(), options.uid_map.end(), [](const oci::IdMapping& range) { return range.container_id == 0 && range.size > 0; });
     if (!has_root) return fail(ErrorKind::Invalid, "--map: id 0 of the new user namespace must be mapped, or nobody could work in it; add 0:HOST:SIZE");
-    options.deny_setgroups = kernel::host_facts().in_user_namespace;
+    options.deny_setgroups = kernel::in_user_namespace();
   } else if (!request.id_map.empty()) {
     return fail(ErrorKind::Invalid, "--map goes with a user namespace; add user to the kinds");
   }

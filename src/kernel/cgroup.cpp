@@ -80,24 +80,44 @@ std::optional<CgroupLayout> guess_cgroup_layout(std::string_view proc_self_cgrou
   return layout;
 }
 
-static bool is_mounted(const CgroupHierarchy& hierarchy) {
+static bool is_cgroup2(const std::string& path) {
   struct statfs fs;
-  auto magic = hierarchy.controllers.empty() ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC;
-  return ::statfs(hierarchy.mount_point.c_str(), &fs) == 0 && fs.f_type == magic;
+  return ::statfs(path.c_str(), &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
 }
+
+namespace {
+
+struct HostCgroups {
+  CgroupLayout layout;
+  std::unique_ptr<Cgroups> opened;  // null: none is mounted
+};
 
 // mountinfo has a line for each mount of each running container; the usual places are found without it.
-static Result<CgroupLayout> look_for_cgroups() {
+Result<HostCgroups> open_host_cgroups() {
   Result<std::string> own = read_file("/proc/self/cgroup");
   std::optional<CgroupLayout> usual = own ? guess_cgroup_layout(*own) : std::nullopt;
-  if (usual && std::all_of(usual->v1.begin(), usual->v1.end(), is_mounted) && (!usual->v2 || is_mounted(*usual->v2)))
-    return std::move(*usual);
-  return parse_cgroup_layout(TRY(read_file("/proc/self/mountinfo")));
+  if (usual && (!usual->v2 || is_cgroup2(usual->v2->mount_point)))
+    if (auto opened = Cgroups::open(*usual)) return HostCgroups{std::move(*usual), std::move(*opened)};
+  CgroupLayout layout = parse_cgroup_layout(TRY(read_file("/proc/self/mountinfo")));
+  auto opened = Cgroups::open(layout);
+  return HostCgroups{std::move(layout), opened ? std::move(*opened) : nullptr};
 }
 
+const Result<HostCgroups>& known_cgroups() {
+  static const Result<HostCgroups> known = open_host_cgroups();
+  return known;
+}
+
+}  // namespace
+
 Result<CgroupLayout> discover_cgroups() {
-  static const Result<CgroupLayout> found = look_for_cgroups();
-  return found;
+  const Result<HostCgroups>& known = known_cgroups();
+  return known ? known->layout : Result<CgroupLayout>(fail(known.error()));
+}
+
+Cgroups* host_cgroups() {
+  const Result<HostCgroups>& known = known_cgroups();
+  return known ? known->opened.get() : nullptr;
 }
 
 Result<> check_cgroup_path(std::string_view path) {

@@ -133,6 +133,9 @@ class Cgroups {
   virtual Result<> remove(const std::string& path, int timeout_ms = 5000) = 0;
 };
 
+// Of this host, opened once with discover_cgroups(); null where there are none.
+Cgroups* host_cgroups();
+
 // "/a/b" of plain components (not empty, ".", ".." or with control characters), or Invalid.
 Result<> check_cgroup_path(std::string_view path);
 

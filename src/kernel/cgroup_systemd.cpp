@@ -200,7 +200,7 @@ Result<std::string> control_group(Systemd& systemd, const SystemdUnit& unit) {
 
 // Root of a user namespace is either a container's, with a systemd of its own, or an ordinary user, who may not use the system's.
 bool systemd_is_the_users() {
-  return is_unprivileged() || (host_facts().in_user_namespace && ::access("/run/systemd/private", W_OK) != 0);
+  return is_unprivileged() || (in_user_namespace() && ::access("/run/systemd/private", W_OK) != 0);
 }
 
 Result<> UnitHolder::hold() {

@@ -2,10 +2,12 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +25,10 @@ bool CgroupTree::has(std::string_view controller) const {
 
 Result<CgroupTree> CgroupTree::open(const CgroupHierarchy& hierarchy) {
   Fd root = TRY(open_file(hierarchy.mount_point, O_PATH | O_DIRECTORY));
+  struct statfs fs;
+  if (::fstatfs(root.get(), &fs) != 0) return fail_errno("fstatfs", hierarchy.mount_point);
+  if (fs.f_type != (hierarchy.controllers.empty() ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC))
+    return fail(ErrorKind::NotFound, hierarchy.mount_point + ": not a cgroup hierarchy of the expected version");
   return CgroupTree{hierarchy.mount_point, hierarchy.controllers, std::move(root)};
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "kernel/identity.h"
 
@@ -58,15 +59,23 @@ __attribute__((noinline)) long clone3_on_stack(CloneArgs* args, int (*body)(void
 }
 #endif
 
+// A child that clones in turn, while we sleep, needs another.
+alignas(16) char g_first_stack[kStackSize];
+bool g_first_is_taken = false;
+
 struct ChildStack {
   void* base = MAP_FAILED;
   ChildStack() {
-    base = ::mmap(nullptr, kStackSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+    if (!std::exchange(g_first_is_taken, true)) base = g_first_stack;
+    else base = ::mmap(nullptr, kStackSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
 #ifdef __SANITIZE_ADDRESS__
     __asan_unpoison_memory_region(base, kStackSize);  // what an earlier child left: it never returned from its frames
 #endif
   }
-  ~ChildStack() { if (base != MAP_FAILED) ::munmap(base, kStackSize); }
+  ~ChildStack() {
+    if (base == g_first_stack) g_first_is_taken = false;
+    else if (base != MAP_FAILED) ::munmap(base, kStackSize);
+  }
 };
 
 // Signals stay blocked from before the clone until the child execs: a handler must never run on shared memory.

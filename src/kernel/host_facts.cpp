@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "kernel/capabilities.h"
 #include "kernel/cgroup.h"
+#include "kernel/namespaces.h"
 
 namespace hull::kernel {
 namespace {
@@ -46,20 +47,27 @@ HostFacts probe() {
   facts.has_mqueue = path_exists("/dev/mqueue");
   facts.has_kcore = path_exists("/proc/kcore");
   if (auto layout = discover_cgroups()) note_cgroups(*layout, facts);
-  if (auto map = read_file("/proc/self/uid_map")) {
-    auto words = split_words(trim(*map));
-    facts.in_user_namespace = words.size() != 3 || words[2] != "4294967295";
-  }
+  facts.in_user_namespace = in_user_namespace();
   facts.last_capability = std::bit_width(host_capabilities()) - 1;
   return facts;
 }
 
 }  // namespace
 
+// KERNEL: the first one has a fixed inode, PROC_USER_INIT_INO; include/linux/proc_ns.h.
+bool in_user_namespace() {
+  constexpr uint64_t kFirst = 0xEFFFFFFD;
+  static const bool in_another = ns_inode(0, NsKind::User).value_or(kFirst) != kFirst;
+  return in_another;
+}
+
+// KERNEL: in the first user namespace setgroups cannot be given up; kernel/user_namespace.c, proc_setgroups_write().
 bool is_unprivileged() {
-  static const bool unprivileged = lacks_setgid() || setgroups_is_denied();
+  static const bool unprivileged = lacks_setgid() || (in_user_namespace() && setgroups_is_denied());
   return unprivileged;
 }
+
+bool is_ordinary() { return is_unprivileged() || in_user_namespace(); }
 
 const HostFacts& host_facts() {
   static const HostFacts facts = probe();

@@ -22,7 +22,10 @@ struct HostFacts {
 
 // Reads them from /proc; never fails (an unreadable file leaves the conservative value).
 const HostFacts& host_facts();
+bool in_user_namespace();
 // Without CAP_SETGID, or in a user namespace that gave setgroups up: an ordinary user, whose id maps hold one id.
 bool is_unprivileged();
+// is_unprivileged(), or root of another user namespace than the host's: mknod and some cgroups are refused.
+bool is_ordinary();
 
 }  // namespace hull::kernel

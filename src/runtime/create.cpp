@@ -86,8 +86,7 @@ bool asks_limits(const Making& m) {
 // Below the root; for an ordinary user beside the group that he is in, which may be his to divide.
 // KERNEL: not below it: a group with processes gives no controllers to those below; cgroup-v2.rst.
 std::string default_parent() {
-  bool ordinary = kernel::is_unprivileged() || kernel::host_facts().in_user_namespace;
-  if (!ordinary || cgroups() == nullptr || cgroups()->mode() != kernel::CgroupMode::V2) return "";
+  if (!kernel::is_ordinary() || cgroups() == nullptr || cgroups()->mode() != kernel::CgroupMode::V2) return "";
   std::string own = read_file("/proc/self/cgroup").value_or("");
   if (!own.starts_with("0::/")) return "";
   own = trim(own.substr(3));
@@ -111,8 +110,6 @@ Result<> name_group(Making& m) {
 Result<> read_bundle(Making& m) {
   m.home = TRY(home_of(m.options.root, m.options.id));
   TRY(sandbox::check_open_files());
-  Fd self = TRY(kernel::open_pidfd(::getpid()));  // whether there are pidfds decides how processes are noted
-  m.state.creator = TRY(kernel::identify_process(::getpid(), self));
   if (path_exists(m.home.directory)) return fail(ErrorKind::Exists, format("container with id exists: \"{}\"", m.options.id));
   m.state.bundle = TRY_CONTEXT(absolute(m.options.bundle), "--bundle");
   if (m.options.notify) add_notify(m.spec(), m.home.file("notify"));
@@ -148,7 +145,11 @@ Result<> claim_directory(Making& m, Undo& undo) {
 }
 
 Result<> save(Making& m) {
-  if (m.state.boot.empty()) m.state.boot = kernel::boot_id();
+  if (m.state.boot.empty()) {
+    m.state.boot = kernel::boot_id();
+    Fd self = TRY(kernel::open_pidfd(::getpid()));  // whether there are pidfds decides how processes are noted
+    m.state.creator = TRY(kernel::identify_process(::getpid(), self));
+  }
   return write_state(m.home, m.state);
 }
 
@@ -162,7 +163,7 @@ Result<> note_intent(Making& m) {
 // An ordinary user whom nobody gave a part of the hierarchies has no group, and so no limits.
 bool goes_without_group(const Making& m, const Error& error) {
   bool refused = error.errno_value() == EACCES || error.errno_value() == EPERM || error.errno_value() == EROFS;
-  return refused && !asks_limits(m) && (kernel::is_unprivileged() || kernel::host_facts().in_user_namespace);
+  return refused && !asks_limits(m) && kernel::is_ordinary();
 }
 
 Result<> claim_systemd_unit(Making& m, Undo& undo) {

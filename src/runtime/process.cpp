@@ -13,14 +13,6 @@
 
 namespace hull::runtime {
 
-kernel::Cgroups* cgroups() {
-  static std::unique_ptr<kernel::Cgroups> opened = [] {
-    auto found = kernel::Cgroups::open();
-    return found ? std::move(*found) : nullptr;
-  }();
-  return opened.get();
-}
-
 static Result<std::unique_ptr<kernel::Cgroup>> make_group(const std::string& path, OldGroup old) {
   if (old == OldGroup::Join) return cgroups()->find(path);
   auto group = cgroups()->create(path);
@@ -38,8 +30,7 @@ static Result<std::unique_ptr<kernel::Cgroup>> make_group(const std::string& pat
 static bool may_come_later(const Container& container, OldGroup old) {
   const auto& namespaces = container.spec.linux_.namespaces;
   bool user = std::any_of(namespaces.begin(), namespaces.end(), [](const oci::Namespace& ns) { return ns.type == "user"; });
-  bool ordinary = kernel::is_unprivileged() || kernel::host_facts().in_user_namespace;
-  return old != OldGroup::Join && !user && !ordinary;
+  return old != OldGroup::Join && !user && !kernel::is_ordinary();
 }
 
 static Result<> claim_later(Container& container, const std::string& path, std::function<Result<>()> claim) {
@@ -89,8 +80,7 @@ static Result<> limit_first(const Container& container) {
   Result<> done = container.group->apply(first);
   // An ordinary user may load no filter, even into a group that is his, and needs none: he makes no nodes and opens only
   // what the host lets him. As runc does.
-  bool ordinary = kernel::is_unprivileged() || kernel::host_facts().in_user_namespace;
-  if (!done && ordinary && done.error().errno_value() == EPERM) return {};
+  if (!done && kernel::is_ordinary() && done.error().errno_value() == EPERM) return {};
   return done;
 }
 

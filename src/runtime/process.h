@@ -18,7 +18,7 @@
 
 namespace hull::runtime {
 
-kernel::Cgroups* cgroups();  // of this host, opened once; null where there are none
+inline kernel::Cgroups* cgroups() { return kernel::host_cgroups(); }
 
 // The first process.
 struct Container {

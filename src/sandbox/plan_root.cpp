@@ -84,28 +84,29 @@ static uint64_t attributes_to_clear(const MountOptions& options) {
   return clear & ~((options.set | options.recursive_set) & ~kAtimeModes);
 }
 
-static void add_bind(Compiler& c, const std::string& destination, const std::string& source, const MountOptions& options) {
-  Step& step = c.add(StepKind::MountBind, {destination, source});
+static void set_bind_numbers(Step& step, const MountOptions& options) {
   bool recursive_attributes = (options.recursive_set | options.recursive_clear) != 0;
   step.numbers[0] = options.set | options.recursive_set;
   step.numbers[1] = attributes_to_clear(options);
   step.numbers[2] = options.recursive_bind;
   step.numbers[3] = options.propagation;
   step.numbers[4] = recursive_attributes || options.propagation_recursive;
+}
+
+static void add_bind(Compiler& c, const std::string& destination, const std::string& source, const MountOptions& options) {
+  Step& step = c.add(StepKind::MountBind, {destination, source});
+  set_bind_numbers(step, options);
   step.numbers[5] = allowed_inside_proc(clean_path(destination));
 }
 
 // Without a cgroup namespace of its own the container would see every group of the host: its own are bound instead.
 static void bind_own_cgroups(Compiler& c, const oci::Mount& mount, const MountOptions& options) {
-  constexpr uint64_t kReadonly = 1;
-  c.add(StepKind::MountFs, {mount.destination, "tmpfs", "tmpfs", "mode=0755"}).numbers[0] = options.set & ~kReadonly;
+  Step& step = c.add(StepKind::BindCgroup1, {mount.destination});
+  set_bind_numbers(step, options);
   for (const auto& [name, controllers] : c.facts.cgroup_v1) {
-    add_bind(c, mount.destination + "/" + name, "/sys/fs/cgroup/" + name + c.options.cgroup_path, options);
-    std::vector<std::string> joint = split(name, ',');
-    for (const std::string& alone : joint)
-      if (joint.size() > 1) c.add(StepKind::MakeLink, {mount.destination + "/" + alone, name});
+    step.texts.push_back(name);
+    step.texts.push_back("/sys/fs/cgroup/" + name + c.options.cgroup_path);
   }
-  if ((options.set & kReadonly) != 0) c.add(StepKind::Remount, {mount.destination}).numbers[0] = kReadonly;
 }
 
 static void add_cgroup_mount(Compiler& c, const oci::Mount& mount, const MountOptions& options) {

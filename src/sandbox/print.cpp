@@ -99,7 +99,8 @@ std::string step_details(const Step& step) {
     case StepKind::RootBind: case StepKind::RootOverlay: return root_details(step);
     case StepKind::MountFs: return mount_details(step);
     case StepKind::MountBind: return bind_details(step);
-    case StepKind::MountCgroup1: return format("{} ({})", step.texts[0], attribute_names(step.numbers[0]));
+    case StepKind::MountCgroup1:
+    case StepKind::BindCgroup1: return format("{} ({})", step.texts[0], attribute_names(step.numbers[0]));
     case StepKind::MakeNode: return node_details(step);
     case StepKind::MakeLink: return format("{} -> {}", step.texts[0], step.texts[1]);
     case StepKind::Sysctl: return format("{} = {}", step.texts[0], step.texts[1]);

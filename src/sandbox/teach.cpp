@@ -61,6 +61,14 @@ std::string teach_cgroups(const Step& step) {
   return text + format("mount -o remount,bind,ro,nosuid,nodev,noexec {}\n", base);
 }
 
+std::string teach_cgroup_binds(const Step& step) {
+  std::string base = inside(step.texts[0]);
+  std::string text = format("mkdir -p {0}\nmount -t tmpfs -o mode=755,nosuid,nodev,noexec tmpfs {0}\n", base);
+  for (size_t i = 1; i + 1 < step.texts.size(); i += 2)
+    text += format("mkdir {0}/{1}; mount --bind {2} {0}/{1}\n", base, step.texts[i], shell_quote(step.texts[i + 1]));
+  return text;
+}
+
 std::string teach_node(const Step& step) {
   auto mode = static_cast<mode_t>(step.numbers[0]);
   auto device = static_cast<dev_t>(step.numbers[1]);
@@ -120,6 +128,7 @@ std::string teach_step(const Step& step) {
     case StepKind::MountFs: return teach_mount(step);
     case StepKind::MountBind: case StepKind::BindNode: return teach_bind(step);
     case StepKind::MountCgroup1: return teach_cgroups(step);
+    case StepKind::BindCgroup1: return teach_cgroup_binds(step);
     case StepKind::MakeNode: return teach_node(step);
     case StepKind::MakeLink: return format("ln -s {} {}\n", shell_quote(step.texts[1]), inside(step.texts[0]));
     case StepKind::MakeDir: return format("mkdir -p {}\n", inside(step.texts[0]));

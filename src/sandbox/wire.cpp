@@ -41,7 +41,7 @@ std::string encode_plan(const LaunchPlan& plan, bool trace) {
 const char* step_name(StepKind kind) {
   static constexpr const char* kNames[] = {
       "wait for hull", "enter cgroup", "enter time namespace", "new network namespace", "new cgroup namespace", "new time namespace", "tell namespaces", "birth", "new session", "become root",
-      "loopback up", "mount propagation", "detach mounts", "root file system", "root overlay", "mount", "bind mount", "mount cgroups",
+      "loopback up", "mount propagation", "detach mounts", "root file system", "root overlay", "mount", "bind mount", "mount cgroups", "bind cgroups",
       "make device", "bind device", "make link", "make directory", "write file", "console", "mask paths",
       "read-only paths", "remount", "wait for hooks", "hook", "pivot root", "hostname", "domainname", "sysctl", "rlimit", "oom score", "new keyring",
       "scheduler", "io priority", "cpu affinity", "memory policy", "security label", "label", "umask", "personality", "user", "bounding capabilities", "capabilities", "no_new_privs", "seccomp", "working directory",

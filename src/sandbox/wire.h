@@ -43,6 +43,7 @@ enum class StepKind : uint32_t {
   MountBind,       // n0: attr set, n1: attr clear, n2: 1 = recursive, or 256 * a passed descriptor of a mount; n3: propagation, n4: attr recursive,
                    // n5: 1 = may stand inside /proc; texts: dst, source
   MountCgroup1,    // n0: MOUNT_ATTR_*; texts: dst, then pairs name, controllers
+  BindCgroup1,     // n0, n1, n2, n3, n4: as MountBind's; texts: dst, then pairs name, source; "a,b" as name gets links a and b
   MakeNode,        // n0: mode with type, n1: dev, n2: uid, n3: gid; texts: dst
   BindNode,        // texts: dst, source on the host (device nodes where mknod is refused)
   MakeLink,        // texts: dst, target

@@ -32,7 +32,7 @@ using StepFunction = int (*)(const StepView&);
 // In the order of StepKind.
 constexpr StepFunction kSteps[] = {
     wait_outside,    enter_cgroup,     enter_time_ns,  new_net_ns,   new_cgroup_ns,  new_time_ns,    tell_namespaces, be_born,        new_session,    become_root,    loopback_up,
-    set_propagation, detach_mounts,    root_bind,        root_overlay,   mount_fs,       mount_bind,     mount_cgroup1,  make_node,
+    set_propagation, detach_mounts,    root_bind,        root_overlay,   mount_fs,       mount_bind,     mount_cgroup1,  bind_cgroup1,   make_node,
     bind_node,       make_link,        make_dir,       write_file,     open_console,   mask_paths,     readonly_paths,
     remount,         wait_hooks,       run_hook,         pivot,            set_hostname,   set_domainname, write_sysctl,   set_rlimit,     set_oom_score_adj,
     new_keyring,     set_scheduler,    set_io_priority, set_affinity,   set_memory_policy, open_label,     set_label,

@@ -246,12 +246,16 @@ static int attach_bind(int tree, const char* destination, bool inside_proc) {
   return attach(tree, target, destination, inside_proc);
 }
 
+static int set_bind_attributes(const StepView& step, int tree) {
+  uint64_t set = step.number(0), clear = step.number(1), propagation = step.number(3);
+  if ((set | clear | propagation) != 0 && set_attributes(tree, step.number(4) != 0, set, clear, propagation) != 0) return fail("mount_setattr", step.text(0));
+  return 0;
+}
+
 int mount_bind(const StepView& step) {
   int tree = next_source(step);
   if (tree < 0) return -1;
-  uint64_t set = step.number(0), clear = step.number(1), propagation = step.number(3);
-  if ((set | clear | propagation) != 0 && set_attributes(tree, step.number(4) != 0, set, clear, propagation) != 0)
-    return fail("mount_setattr", step.text(0));
+  if (set_bind_attributes(step, tree) != 0) return -1;
   int result = attach_bind(tree, step.text(0), step.number(5) != 0);
   close(tree);
   return result;
@@ -300,14 +304,10 @@ static int new_hierarchy(const char* name, const char* controllers, uint64_t att
   return mount_fd < 0 ? fail("fsmount", name) : mount_fd;
 }
 
-// One v1 hierarchy under the container's /sys/fs/cgroup, seen from its own cgroup namespace.
-static int mount_hierarchy(int base, const char* name, const char* controllers, uint64_t attributes) {
-  int mount_fd = new_hierarchy(name, controllers, attributes);
-  if (mount_fd < 0) return -1;
+// In a new file system of ours, of which nothing of the image is a part.
+static int attach_in(int base, const char* name, int mount_fd) {
   if (mkdirat(base, name, 0755) != 0 && errno != EEXIST) return fail("mkdir", name);
-  int result = attach(mount_fd, openat(base, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), name);
-  close(mount_fd);
-  return result;
+  return attach(mount_fd, openat(base, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), name);
 }
 
 static int new_cgroup_base(const StepView& step) {
@@ -325,15 +325,53 @@ static int new_cgroup_base(const StepView& step) {
   return base < 0 ? fail("fsmount", step.text(0)) : base;
 }
 
-int mount_cgroup1(const StepView& step) {
+static int attach_cgroup_base(const StepView& step) {
   int base = new_cgroup_base(step);
-  if (base < 0) return -1;
-  if (attach(base, make_directory_inside(step.text(0), 0755), step.text(0)) != 0) return -1;
-  for (uint32_t i = 1; i + 1 < step.count(); i += 2)
-    if (mount_hierarchy(base, step.text(i), step.text(i + 1), step.number(0)) != 0) return -1;
+  return base >= 0 && attach(base, make_directory_inside(step.text(0), 0755), step.text(0)) == 0 ? base : -1;
+}
+
+static int finish_cgroup_base(const StepView& step, int base) {
   if ((step.number(0) & kMountAttrRdonly) != 0 && set_attributes(base, false, kMountAttrRdonly, 0, 0) != 0)
     return fail("mount_setattr", step.text(0));
   return close(base);
+}
+
+// The v1 hierarchies as they are seen from the container's own cgroup namespace.
+int mount_cgroup1(const StepView& step) {
+  int base = attach_cgroup_base(step);
+  if (base < 0) return -1;
+  for (uint32_t i = 1; i + 1 < step.count(); i += 2) {
+    int mount_fd = new_hierarchy(step.text(i), step.text(i + 1), step.number(0));
+    if (mount_fd < 0 || attach_in(base, step.text(i), mount_fd) != 0) return -1;
+    close(mount_fd);
+  }
+  return finish_cgroup_base(step, base);
+}
+
+// "cpu,cpuacct" is found by each of its names.
+static int link_each(int base, const char* names) {
+  for (const char *name = names, *end; strchr(names, ',') != nullptr && *name != '\0'; name = *end == ',' ? end + 1 : end) {
+    char alone[64];
+    end = strchrnul(name, ',');
+    size_t size = static_cast<size_t>(end - name);
+    if (size >= sizeof alone) return fail_as(ENAMETOOLONG, "symlink", names);
+    memcpy(alone, name, size);
+    alone[size] = '\0';
+    if (symlinkat(names, base, alone) != 0 && errno != EEXIST) return fail("symlink", alone);
+  }
+  return 0;
+}
+
+// Without a cgroup namespace: the container's own groups alone.
+int bind_cgroup1(const StepView& step) {
+  int base = attach_cgroup_base(step);
+  if (base < 0) return -1;
+  for (uint32_t i = 1; i + 1 < step.count(); i += 2) {
+    int tree = next_source(step);
+    if (tree < 0 || set_bind_attributes(step, tree) != 0 || attach_in(base, step.text(i), tree) != 0 || link_each(base, step.text(i)) != 0) return -1;
+    close(tree);
+  }
+  return finish_cgroup_base(step, base);
 }
 
 int mask_paths(const StepView& step) {

@@ -40,11 +40,11 @@ static int open_root_sources(const StepView& step) {
   return g_state.masks < 0 ? -1 : 0;
 }
 
-static int open_bind_source(const StepView& step) {
+static int open_bind_source(const StepView& step, uint32_t text) {
   if (opened_binds == kMaxBinds) return fail_as(E2BIG, "mount", "more than 512 bind mounts");
   auto passed = static_cast<int>(passed_number(step));
-  int source = passed != 0 ? passed : open_source(step.text(1), step.number(2) != 0, step.number(3) == 0 ? MS_PRIVATE : 0);
-  if (source < 0) return fail("bind source", step.text(1));
+  int source = passed != 0 ? passed : open_source(step.text(text), step.number(2) != 0, step.number(3) == 0 ? MS_PRIVATE : 0);
+  if (source < 0) return fail("bind source", step.text(text));
   bind_sources[opened_binds++] = source;
   return 0;
 }
@@ -59,7 +59,9 @@ static int open_all(uint32_t* failed) {
     auto is = [wire](StepKind kind) { return wire->kind == static_cast<uint32_t>(kind); };
     if (is(StepKind::BecomeRoot)) plan.becomes_another = true;
     if ((is(StepKind::RootBind) || is(StepKind::RootOverlay)) && open_root_sources(StepView{wire, i}) != 0) return -1;
-    if ((is(StepKind::MountBind) || is(StepKind::BindNode)) && open_bind_source(StepView{wire, i}) != 0) return -1;
+    if ((is(StepKind::MountBind) || is(StepKind::BindNode)) && open_bind_source(StepView{wire, i}, 1) != 0) return -1;
+    for (uint32_t text = 2; is(StepKind::BindCgroup1) && text < wire->text_count; text += 2)
+      if (open_bind_source(StepView{wire, i}, text) != 0) return -1;
   }
   return 0;
 }

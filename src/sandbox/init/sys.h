@@ -105,7 +105,7 @@ void ask_for_mount_api();  // finds out whether it is there without doing anythi
 int enter_cgroup(const StepView&), enter_time_ns(const StepView&), new_net_ns(const StepView&), detach_mounts(const StepView&), new_cgroup_ns(const StepView&), new_time_ns(const StepView&), tell_namespaces(const StepView&);
 int become_root(const StepView&), loopback_up(const StepView&), set_propagation(const StepView&);
 int root_bind(const StepView&), root_overlay(const StepView&), mount_fs(const StepView&), mount_bind(const StepView&);
-int mount_cgroup1(const StepView&), make_node(const StepView&), bind_node(const StepView&), make_link(const StepView&);
+int mount_cgroup1(const StepView&), bind_cgroup1(const StepView&), make_node(const StepView&), bind_node(const StepView&), make_link(const StepView&);
 int make_dir(const StepView&), write_file(const StepView&), open_console(const StepView&), mask_paths(const StepView&);
 int readonly_paths(const StepView&), remount(const StepView&), pivot(const StepView&);
 int wait_hooks(const StepView&), run_hook(const StepView&);
