@@ -194,27 +194,34 @@ Result<> claim_rdt(Making& m, Undo& undo) {
   return save(m);
 }
 
-Result<> plan(Making& m) {
+// What takes work.
+Result<> prepare(Making& m) {
   Filter filter = TRY(seccomp_of(m.spec()));
   Standing creating{m.state, "creating", Fd()}, created{m.state, "created", Fd()};
   sandbox::PlanOptions& options = m.container.options;
-  options.mount_point = m.home.file("root");
   options.seccomp_filter = std::move(filter.program);
   options.seccomp_flags = filter.flags;
   if (filter.notifies) options.listener_state = listener_state(m.spec(), creating);
+  if (!m.spec().hooks.create_container.empty()) options.hook_state = state_text_for_hooks(creating);
+  if (!m.spec().hooks.start_container.empty()) options.start_hook_state = state_text_for_hooks(created);
+  return {};
+}
+
+Result<> plan(Making& m) {
+  sandbox::PlanOptions& options = m.container.options;
+  options.mount_point = m.home.file("root");
   options.new_keyring = !m.options.no_new_keyring;
   options.no_pivot = m.options.no_pivot;
   options.set_joined_names = true;
   options.preserved_fds = static_cast<int>(m.options.preserve_fds);
   options.host_hooks = m.has_host_hooks();
-  options.hook_state = state_text_for_hooks(creating);
-  options.start_hook_state = state_text_for_hooks(created);
   options.report_namespaces = options.host_hooks || !m.spec().linux_.net_devices.empty();
   options.wait_start = !m.runs();
   options.tell_outcome = options.wait_start && !m.spec().hooks.start_container.empty();
   if (m.container.group || m.container.claim) options.cgroup_path = m.state.cgroup;
-  TRY_CONTEXT(compile(m.container), "config.json");
-  return {};
+  m.container.prepare = [&m] { return prepare(m); };
+  m.container.spec_name = "config.json";
+  return compile(m.container);
 }
 
 // runtime-spec, linux.netDevices. What the kernel made (veth, dummy) ends with the namespace; hardware comes back to the host.

@@ -60,10 +60,23 @@ Result<> claim_group(Container& container, const std::string& path, OldGroup old
   return claim_later(container, path, [&container, path]() -> Result<> { container.group = TRY(cgroups()->finish(path)); return {}; });
 }
 
-Result<> compile(Container& container) {
-  if (container.group) container.options.cgroup_enter_files = container.group->entry().files;
-  container.plan = TRY(sandbox::compile_plan(container.spec, kernel::host_facts(), container.options));
+static Result<> take_plan(Container& container, Result<sandbox::LaunchPlan> plan) {
+  if (!plan && !container.spec_name.empty()) return fail(std::move(plan).error().with_context(container.spec_name));
+  container.plan = TRY(std::move(plan));
   return {};
+}
+
+static Result<> compile_whole(Container& container) {
+  if (container.prepare) TRY(container.prepare());
+  if (container.group) container.options.cgroup_enter_files = container.group->entry().files;
+  return take_plan(container, sandbox::compile_plan(container.spec, kernel::host_facts(), container.options));
+}
+
+Result<> compile(Container& container) {
+  const oci::Spec& spec = container.spec;
+  bool listens = spec.linux_.seccomp && !spec.linux_.seccomp->listener_path.empty();
+  if (!container.claim || listens || sandbox::has_mapped_mounts(spec)) return compile_whole(container);
+  return take_plan(container, sandbox::compile_beginning(spec, container.options));
 }
 
 // KERNEL: v1 empties the list of devices before it is filled, and hull-init makes nodes meanwhile; and a group without
@@ -89,6 +102,7 @@ Result<sandbox::Launched> launch(Container& container, sandbox::LaunchIo io) {
     io.cgroup_fd = container.group_entry.get();
     io.place = [&container](pid_t) -> Result<> {
       TRY(container.claim());
+      if (container.plan.begins) TRY(compile_whole(container));
       return limit_first(container);
     };
     return sandbox::launch(container.plan, io);

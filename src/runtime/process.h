@@ -27,6 +27,8 @@ struct Container {
   std::unique_ptr<kernel::Cgroup> group;    // claim_group or claim_unit; null: nothing is limited, or it is to come
   std::function<Result<>()> claim;          // claim_group: launch makes the group while hull-init begins, which then enters it
   Fd group_entry;                           // Cgroups::begin
+  std::function<Result<>()> prepare;        // fills in options that take work, before a whole plan is compiled; or null
+  std::string spec_name;                    // of what the specification was read from, for errors
   kernel::UnitHolder holder;                // claim_unit; until the process is in the group
   std::string users_unit;                   // claim_unit: that an ordinary user's own systemd made
   sandbox::LaunchPlan plan;                 // compile; outlives the launch
@@ -48,6 +50,7 @@ Result<> release_group(const std::string& path, const std::string& unit);
 // Other limits for a group that lives.
 Result<> change_limits(kernel::Cgroup& group, const std::string& unit, const oci::Resources& resources);
 
+// Where the group is to come, most often the plan's beginning alone; the launch compiles the rest while hull-init begins.
 Result<> compile(Container& container);
 
 // The group's device rules and realtime, then the process. `io` is completed with the group.

@@ -334,13 +334,14 @@ Result<> write_from_outside(const Launch& launch) {
   return kernel::write_id_maps(launch.pid, plan.uid_map, plan.gid_map, plan.deny_setgroups);
 }
 
-// 'M', with the container's root where hull has to make it (mapped_overlay.h).
-Result<> send_made(const Launch& launch, const Fd& control) {
-  Fd root;
+// 'M', with the whole plan, or with the container's root where hull has to make it (mapped_overlay.h).
+Result<> send_made(const Launch& launch, bool began, const Fd& control) {
+  Fd with;
+  if (began) with = TRY(make_plan_file(launch.plan, launch.io.trace));
   for (const Step& step : launch.plan.steps)
     if (step.kind == StepKind::RootOverlay && step.numbers[2] != 0)
-      root = TRY_CONTEXT(make_mapped_overlay(step, launch.pid), step_name(step.kind));
-  Result<> sent = send_message(control, "M", root.get(), "control socket");
+      with = TRY_CONTEXT(make_mapped_overlay(step, launch.pid), step_name(step.kind));
+  Result<> sent = send_message(control, "M", with.get(), "control socket");
   return sent || sent.error().errno_value() == EPIPE ? Result<>() : std::move(sent);
 }
 
@@ -368,9 +369,10 @@ static Result<> serve_from_outside(Launch& launch, Launched& launched, Fd& contr
     return fail(ErrorKind::System, "the container's process ended before it was known");
   }
   if (!has_step(plan, StepKind::WaitOutside)) return {};
+  bool began = plan.begins;  // the plan is another after this:
   if (launch.io.place) TRY(launch.io.place(launched.pid()));
   if ((plan.new_namespaces & CLONE_NEWUSER) != 0) TRY(write_from_outside(launch));
-  return send_made(launch, control);
+  return send_made(launch, began, control);
 }
 
 Result<Launched> launch(const LaunchPlan& plan, const LaunchIo& io) {

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
+#include <span>
 
 #include "kernel/bpf.h"
 #include "sandbox/compiler.h"
@@ -66,15 +67,19 @@ static void add_sysctls(Compiler& c) {
   }
 }
 
+// What needs nothing that hull may still be making.
+static Result<> compile_begin(Compiler& c) {
+  if (!c.options.group_to_come) return {};
+  add_net_namespace(c);
+  c.add(StepKind::WaitOutside);
+  return {};
+}
+
 // From the clone to the point where the namespaces are as they shall be, in the host's view of the file system.
 Result<> compile_entry(Compiler& c) {
   if (const auto& score = c.spec.process.oom_score_adj) {
     if (c.makes_new(NsKind::User)) c.plan.oom_score_adj = std::to_string(*score);
     else c.add(StepKind::OomScoreAdj, {std::to_string(*score)});
-  }
-  if (c.options.group_to_come) {
-    add_net_namespace(c);
-    c.add(StepKind::WaitOutside);
   }
   if (!c.options.cgroup_enter_files.empty()) c.add(StepKind::EnterCgroup, c.options.cgroup_enter_files);
   TRY(append_schedule(c.plan, c.spec.process));
@@ -103,6 +108,8 @@ static bool maps_ids(const oci::Mount& mount) {
                                                     [](const std::string& option) { return option == "idmap" || option == "ridmap"; });
 }
 
+bool has_mapped_mounts(const oci::Spec& spec) { return std::any_of(spec.mounts.begin(), spec.mounts.end(), maps_ids); }
+
 static PassedNumbers number_passed(const Compiler& c) {
   const oci::Namespace* time = c.find_namespace(NsKind::Time);
   auto mapped = static_cast<int>(std::count_if(c.spec.mounts.begin(), c.spec.mounts.end(), maps_ids));
@@ -116,17 +123,31 @@ static PassedNumbers number_passed(const Compiler& c) {
   return passed;
 }
 
-Result<LaunchPlan> compile_plan(const oci::Spec& spec, const kernel::HostFacts& facts, const PlanOptions& options) {
-  static constexpr Result<> (*kStages[])(Compiler&) = {compile_namespaces, compile_entry,      compile_root,   compile_mounts,
-                                                       compile_devices,    compile_hooks, compile_protection, compile_process};
+using Stage = Result<> (*)(Compiler&);
+
+static Result<LaunchPlan> compile_stages(std::span<const Stage> stages, const oci::Spec& spec, const kernel::HostFacts& facts, const PlanOptions& options) {
   Compiler compiler{spec, facts, options, {}, {}};
   compiler.passed = number_passed(compiler);
-  for (auto stage : kStages) TRY(stage(compiler));
+  for (Stage stage : stages) TRY(stage(compiler));
   LaunchPlan& plan = compiler.plan;
   bool joins_pid = std::any_of(plan.joins.begin(), plan.joins.end(), [](const JoinNamespace& join) { return join.kind == NsKind::Pid; });
   if (joins_pid || (plan.joins_anything() && plan.new_namespaces != 0))
     plan.steps.insert(plan.steps.begin(), Step{StepKind::Birth, {plan.new_namespaces}, {}});
   return std::move(plan);
+}
+
+static constexpr Stage kStages[] = {compile_namespaces, compile_begin, compile_entry, compile_root,   compile_mounts,
+                                    compile_devices,    compile_hooks, compile_protection, compile_process};
+
+Result<LaunchPlan> compile_plan(const oci::Spec& spec, const kernel::HostFacts& facts, const PlanOptions& options) {
+  return compile_stages(kStages, spec, facts, options);
+}
+
+Result<LaunchPlan> compile_beginning(const oci::Spec& spec, const PlanOptions& options) {
+  static const kernel::HostFacts none;  // these stages ask for none without a user namespace
+  LaunchPlan plan = TRY(compile_stages(std::span(kStages).first(2), spec, none, options));
+  plan.begins = true;
+  return plan;
 }
 
 // Whether all that takes rights can be done before the process is in sight of those who are inside, so that it never has

@@ -50,6 +50,7 @@ struct LaunchPlan {
   bool console = false;         // a pty is made in the container and its master sent over LaunchIo::console_fd
   bool reaper = false;
   std::vector<MappedBind> mapped_binds;  // each becomes a passed descriptor
+  bool begins = false;          // compile_beginning: the steps end with WaitOutside, and LaunchIo::place puts the whole in its place
   std::vector<Step> steps;
 
   bool joins_anything() const { return !joins.empty() || join_target != 0; }
@@ -89,6 +90,11 @@ struct PlanOptions {
 
 // Compiles a container's start. Errors (Invalid, Unsupported) name the field of the specification.
 Result<LaunchPlan> compile_plan(const oci::Spec& spec, const kernel::HostFacts& facts, const PlanOptions& options);
+
+// With group_to_come: as much of that plan as hull-init can begin with, while the rest is still worked on. Of `options` what
+// says which descriptors are passed is as it will be; the specification has no mounts with mapped ids.
+Result<LaunchPlan> compile_beginning(const oci::Spec& spec, const PlanOptions& options);
+bool has_mapped_mounts(const oci::Spec& spec);
 
 struct ExecPlanOptions {
   uint64_t join_target = 0;       // CLONE_NEW* of the namespaces to enter (differing_namespaces)

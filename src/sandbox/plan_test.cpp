@@ -118,6 +118,24 @@ TEST(CompilePlan, ANetNamespaceIsMadeWhileTheGroupIsAndOtherwiseInIt) {
   EXPECT_EQ(beginning(true, false), (Kinds{EnterCgroup, WaitOutside, Loopback}));
 }
 
+TEST(CompilePlan, TheBeginningIsTheWholePlansOwn) {
+  for (const char* net : {"", "/proc/42/ns/net"}) {
+    oci::Spec spec = typical_spec();
+    spec.linux_.namespaces.back().path = net;
+    spec.process.oom_score_adj = 10;
+    PlanOptions options = overlay_options();
+    options.group_to_come = true;
+    auto beginning = compile_beginning(spec, options), whole = compile_plan(spec, hybrid_host(), options);
+    ASSERT_TRUE(beginning && whole);
+    EXPECT_TRUE(beginning->begins && !whole->begins);
+    EXPECT_EQ(beginning->new_namespaces, whole->new_namespaces);
+    EXPECT_EQ(beginning->joins.size(), whole->joins.size());
+    std::string begins = encode_plan(*beginning, false).substr(sizeof(WireHeader));
+    EXPECT_EQ(encode_plan(*whole, false).substr(sizeof(WireHeader), begins.size()), begins);
+    EXPECT_EQ(beginning->steps.back().kind, StepKind::WaitOutside);
+  }
+}
+
 struct Refusal {
   const char* name;
   void (*change)(oci::Spec&);

@@ -30,7 +30,7 @@ void append_step(std::string& out, const Step& step, bool trace) {
 }  // namespace
 
 std::string encode_plan(const LaunchPlan& plan, bool trace) {
-  WireHeader header{kWireMagic, kWireVersion, static_cast<uint32_t>(plan.steps.size()), 0, 0, 0};
+  WireHeader header{kWireMagic, kWireVersion, static_cast<uint32_t>(plan.steps.size()), 0, 0, plan.begins};
   std::string out(reinterpret_cast<const char*>(&header), sizeof header);
   for (const Step& step : plan.steps) append_step(out, step, trace);
   header.size = static_cast<uint32_t>(out.size());

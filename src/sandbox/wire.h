@@ -5,8 +5,9 @@
 //   hull                                    hull-init
 //    |-- clone, exec from sealed memfd ------->|
 //    |   fds: 3 control, 4 plan, 5 console     |-- runs the steps in order
-//    |-- 'M' (made from outside) ------------->|   (step WaitOutside; with the root's mount as a descriptor
-//    |                                         |    where only hull can make it: overlay in a user namespace)
+//    |-- 'M' (made from outside) ------------->|   (step WaitOutside; with a descriptor: of the root's mount where only
+//    |                                         |    hull can make it, an overlay in a user namespace; or of the whole
+//    |                                         |    plan, where hull-init was given its beginning)
 //    |<- WireTrace kNamespacesMark ------------|   (step TellNamespaces: what /proc shows of us is the container's)
 //    |<- WireTrace kReadyMark -----------------|   (step WaitHooks: all is mounted; hull runs its hooks)
 //    |-- 'H' (go on) ------------------------->|
@@ -96,7 +97,7 @@ constexpr int kFirstPassedFd = 6;
 struct WireHeader {
   uint32_t magic, version, step_count, size;  // size: of the whole plan
   int32_t born_pid;  // written into the plan's file by step Birth: the pid of the process it made, as hull sees it
-  uint32_t unused;
+  uint32_t begins;   // 1: its steps are the beginning of a plan that comes with 'M'
 };
 
 struct WireStep {

@@ -149,8 +149,9 @@ def test_output_that_nobody_takes_loses_no_exit_code():
 
 def test_a_signal_after_the_end_gives_the_waiting_output_up():
     reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)  # so that part of the output waits in it, and the rest in hull and the terminal
     with container() as name:
-        child = subprocess.Popen([*command(), "exec", "-t", name, "/bin/sh", "-c", "seq 1 11900; exit 7"], stdin=subprocess.DEVNULL, stdout=writer, env=environment())
+        child = subprocess.Popen([*command(), "exec", "-t", name, "/bin/sh", "-c", "seq 1 2000; exit 7"], stdin=subprocess.DEVNULL, stdout=writer, env=environment())
         ledger.KNOWN_CHILDREN.add(child.pid)
         try:
             eventually(lambda: oci("ps", "-f", "json", name).out.count(",") == 0)

@@ -55,7 +55,7 @@ int wait_outside(const StepView&) {
   while (got < 0 && errno == EINTR);
   if (got != 1 || byte != 'M') return fail_as(got < 0 ? errno : EPIPE, "hull went away", "while it made what only it can");
   struct cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (header != nullptr && header->cmsg_type == SCM_RIGHTS) memcpy(&g_state.received_root, CMSG_DATA(header), sizeof(int));
+  if (header != nullptr && header->cmsg_type == SCM_RIGHTS) memcpy(&g_state.received, CMSG_DATA(header), sizeof(int));
   if (g_state.dumpable) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   return 0;
 }

@@ -88,15 +88,15 @@ int32_t* map_born_pid() {
   return shared == MAP_FAILED ? nullptr : &static_cast<sandbox::WireHeader*>(shared)->born_pid;
 }
 
-const sandbox::WireHeader* map_plan() {
+const sandbox::WireHeader* map_plan(int file) {
   struct stat status;
-  if (fstat(sandbox::kPlanFd, &status) != 0) return nullptr;
+  if (fstat(file, &status) != 0) return nullptr;
   auto size = static_cast<size_t>(status.st_size);
-  void* data = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, sandbox::kPlanFd, 0);
+  void* data = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
   if (data == MAP_FAILED || !sandbox::is_sound_plan(data, size)) return nullptr;
   auto* header = static_cast<const sandbox::WireHeader*>(data);
-  if (has_step(header, StepKind::Birth) && (g_state.born_pid = map_born_pid()) == nullptr) return nullptr;
-  close(sandbox::kPlanFd);
+  if (has_step(header, StepKind::Birth) && g_state.born_pid == nullptr && (g_state.born_pid = map_born_pid()) == nullptr) return nullptr;
+  close(file);
   return header;
 }
 
@@ -152,19 +152,29 @@ static void open_all_sources(const sandbox::WireHeader* header, const char* firs
   if (open_sources(first, header->step_count, &failed) != 0) report(failed);
 }
 
+static const sandbox::WireHeader* map_or_report(int file, uint32_t step) {
+  const sandbox::WireHeader* header = map_plan(file);
+  if (header != nullptr) return header;
+  fail_as(EINVAL, "plan", "not readable");
+  report(step);
+}
+
+static const char* first_step(const sandbox::WireHeader* header) { return reinterpret_cast<const char*>(header + 1); }
+
 // Runs the whole plan; comes back only by exec.
 [[noreturn]] static void run_plan() {
-  const sandbox::WireHeader* header = map_plan();
-  if (header == nullptr) {
-    fail_as(EINVAL, "plan", "not readable");
-    report(0);
-  }
-  const char *first = reinterpret_cast<const char*>(header + 1), *at = first;
+  const sandbox::WireHeader* header = map_or_report(sandbox::kPlanFd, 0);
+  const char *first = first_step(header), *at = first;
   StepKind sources_after = has_step(header, StepKind::WaitOutside) ? StepKind::WaitOutside : g_state.born_pid != nullptr ? StepKind::Birth : StepKind::Count;
   if (sources_after == StepKind::Count) open_all_sources(header, first);
   for (uint32_t i = 0; i < header->step_count; ++i) {
     StepView step{reinterpret_cast<const WireStep*>(at), i};
     run_step(step, step.wire->trace != 0);
+    if (step.wire->kind == static_cast<uint32_t>(StepKind::WaitOutside) && header->begins != 0) {
+      auto done = at - first;
+      header = map_or_report(g_state.received, i);
+      at = (first = first_step(header)) + done;
+    }
     if (step.wire->kind == static_cast<uint32_t>(sources_after)) open_all_sources(header, first);
     at += step.wire->size;
   }

@@ -127,7 +127,7 @@ static int mount_overlay(const StepView& step) {
 
 int root_overlay(const StepView& step) {
   if (make_masks(step.number(2) != 0) != 0) return -1;
-  if (step.number(2) != 0) return attach_root(g_state.received_root);
+  if (step.number(2) != 0) return attach_root(g_state.received);
   int mount_fd = g_state.old_mounts ? -1 : new_overlay(step);
   if (mount_fd >= 0) return attach_root(mount_fd);
   return g_state.old_mounts || errno == EINVAL ? mount_overlay(step) : -1;
