@@ -92,10 +92,22 @@ struct HostCgroups {
   std::unique_ptr<Cgroups> opened;  // null: none is mounted
 };
 
+// Then v2, which the kernel names once it was mounted anywhere, has nothing that limits could be set with.
+bool v1_has_every_controller(const CgroupLayout& layout) {
+  static constexpr std::string_view kControllers[] = {"cpu", "cpuacct", "cpuset", "memory", "pids", "devices", "freezer", "blkio"};
+  auto has = [&](std::string_view controller) {
+    return std::any_of(layout.v1.begin(), layout.v1.end(), [&](const CgroupHierarchy& one) {
+      return std::find(one.controllers.begin(), one.controllers.end(), controller) != one.controllers.end();
+    });
+  };
+  return std::all_of(std::begin(kControllers), std::end(kControllers), has);
+}
+
 // mountinfo has a line for each mount of each running container; the usual places are found without it.
 Result<HostCgroups> open_host_cgroups() {
   Result<std::string> own = read_file("/proc/self/cgroup");
   std::optional<CgroupLayout> usual = own ? guess_cgroup_layout(*own) : std::nullopt;
+  if (usual && usual->v2 && !is_cgroup2(usual->v2->mount_point) && v1_has_every_controller(*usual)) usual->v2.reset();
   if (usual && (!usual->v2 || is_cgroup2(usual->v2->mount_point)))
     if (auto opened = Cgroups::open(*usual)) return HostCgroups{std::move(*usual), std::move(*opened)};
   CgroupLayout layout = parse_cgroup_layout(TRY(read_file("/proc/self/mountinfo")));

@@ -38,6 +38,7 @@ struct Making {
   bool hooks_began = false;
   const std::string* notify_socket = nullptr;  // run's; null: it waits for a start
   Notifier notifier = {};
+  Fd directory = {};  // run's: of the home
 
   bool runs() const { return notify_socket != nullptr; }
   oci::Spec& spec() { return container.spec; }
@@ -139,6 +140,7 @@ Result<> claim_directory(Making& m, Undo& undo) {
   if (!made && errno == EEXIST) return fail(ErrorKind::Exists, format("container with id exists: \"{}\"", m.options.id));
   if (!made) return fail_errno("mkdir", m.home.directory);
   undo.add([&m] { (void)remove_home(m.home); });
+  if (m.runs()) m.directory = TRY(open_file(m.home.directory, O_PATH | O_DIRECTORY | O_NOFOLLOW));
   if (::mkdir(m.home.file("root").c_str(), 0711) != 0) return fail_errno("mkdir", m.home.file("root"));
   if (m.options.notify && ::mkdir(m.home.file("notify").c_str(), 0755) != 0) return fail_errno("mkdir", m.home.file("notify"));
   return {};
@@ -362,7 +364,7 @@ Result<Running> run(const CreateOptions& options, oci::Spec spec, const std::str
   m.notify_socket = &notify_socket;
   pid_t pid = TRY(make_or_take_apart(m));
   Result<> done = run_poststart(m.spec().hooks.poststart, m.state);
-  if (done) return Running{pid, std::move(m.notifier)};
+  if (done) return Running{pid, std::move(m.notifier), std::move(m.home), std::move(m.directory), std::move(m.state), std::move(m.spec().hooks.poststop)};
   (void)remove(options.root, options.id, true, options.warn);  // runtime-spec 1.3, lifecycle, step 9
   return fail(std::move(done).error());
 }

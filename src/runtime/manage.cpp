@@ -1,6 +1,7 @@
 // What is done to a container that is there: kill, delete, pause, update, lists.
 #include <dirent.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -73,6 +74,16 @@ static Standing guess_standing(const std::string& id, const Result<oci::Spec>& s
   return standing;
 }
 
+static Result<> take_away(const Home& home, Standing& standing, const std::vector<oci::Hook>& poststop, const Warn& warn) {
+  TRY(end_and_release(standing));
+  TRY(kernel::release_rdt(standing.state.rdt));
+  standing.status = "stopped";
+  std::string text = json::to_text(state_json(standing, false));
+  TRY(remove_home(home));
+  run_all_hooks(poststop, "poststop", text, standing.state.bundle, warn);
+  return {};
+}
+
 Result<> remove(const std::string& root, const std::string& id, bool force, const Warn& warn) {
   Home home = TRY(home_of(root, id));
   auto found = stand(root, id);
@@ -86,13 +97,16 @@ Result<> remove(const std::string& root, const std::string& id, bool force, cons
   Standing standing = TRY(std::move(found));
   bool live = standing.status == "running" || standing.status == "paused" || standing.has_creator;
   if (live && !force) return fail(ErrorKind::Conflict, format("cannot delete container {} that is not stopped: {}", id, standing.status));
-  TRY(end_and_release(standing));
-  TRY(kernel::release_rdt(standing.state.rdt));
-  standing.status = "stopped";
-  std::string text = json::to_text(state_json(standing, false));
-  TRY(remove_home(home));
-  if (spec) run_all_hooks(spec->hooks.poststop, "poststop", text, standing.state.bundle, warn);
-  return {};
+  return take_away(home, standing, spec ? spec->hooks.poststop : std::vector<oci::Hook>(), warn);
+}
+
+Result<> remove(const Running& running, const Warn& warn) {
+  struct stat ours, present;
+  bool is_ours = ::fstat(running.directory.get(), &ours) == 0 && ::lstat(running.home.directory.c_str(), &present) == 0 &&
+                 ours.st_ino == present.st_ino && ours.st_dev == present.st_dev;
+  if (!is_ours) return {};
+  Standing standing{running.state, "stopped", Fd()};
+  return take_away(running.home, standing, running.poststop, warn);
 }
 
 Result<> pause(const std::string& root, const std::string& id, bool freeze) {

@@ -33,7 +33,14 @@ struct CreateOptions {
 // `spec`: of the options' config (config.h). Everything made is undone on failure. The process's parent is the caller.
 Result<pid_t> create(const CreateOptions& options, oci::Spec spec);
 
-struct Running { pid_t pid; Notifier notifier; };
+struct Running {
+  pid_t pid;
+  Notifier notifier;
+  Home home;
+  Fd directory;  // home's: another container of that id has another
+  State state;
+  std::vector<oci::Hook> poststop;
+};
 // create and start in one: the program has begun. `notify_socket`: the caller's (notify.h), or "".
 Result<Running> run(const CreateOptions& options, oci::Spec spec, const std::string& notify_socket);
 
@@ -44,6 +51,8 @@ Result<> kill(const std::string& root, const std::string& id, int signal_number,
 // Conflict for a container that runs, unless forced. A missing one is NotFound, or success when forced.
 // With `force` also one that runs, or whose state cannot be read: then by the group that its configuration names.
 Result<> remove(const std::string& root, const std::string& id, bool force, const Warn& warn = {});
+// What `run` made and has waited for; what was deleted meanwhile, even if another has the id now, is left alone.
+Result<> remove(const Running& running, const Warn& warn);
 Result<> pause(const std::string& root, const std::string& id, bool freeze);
 // `rdt_schemata`: lines for the container's class of service.
 Result<> update(const std::string& root, const std::string& id, oci::Resources resources, const std::vector<std::string>& rdt_schemata);

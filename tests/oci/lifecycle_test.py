@@ -1,6 +1,7 @@
 """The OCI lifecycle by runc's command line: states, exit codes, messages that shims read."""
 import json
 import os
+import signal
 
 from lib.bundle import bundle, command, container, oci, quiet_oci, run_bundle, state
 from lib.hull import background, binary, check, contains, equal, eventually, run, scratch
@@ -153,3 +154,19 @@ def test_a_creator_whose_container_was_deleted_leaves_the_next_one_alone():
     with open(ends) as file:
         equal(file.read(), "end\n", "poststop, once")
     oci("delete", "--force", "twice").ok()
+
+
+def test_a_run_leaves_what_has_its_id_by_now_alone():
+    """Deleted while it waits, and made again by another: the one that comes back takes nothing away."""
+    first, second = (bundle({"process": {"args": ["/bin/sleep", "600"]}}) for _ in range(2))
+    with background(*command(), "run", "-b", first, "again") as running:
+        eventually(lambda: state("again")["status"] == "running")
+        os.kill(running.pid, signal.SIGSTOP)
+        oci("delete", "--force", "again").ok()
+        equal(quiet_oci("create", "-b", second, "again")[0], 0)
+        os.kill(running.pid, signal.SIGCONT)
+        equal(running.wait(10), 128 + signal.SIGKILL)
+        equal(state("again")["status"], "created")
+        oci("start", "again").ok()
+        equal(state("again")["status"], "running")
+        oci("delete", "--force", "again").ok()
