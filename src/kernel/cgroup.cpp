@@ -103,13 +103,22 @@ bool v1_has_every_controller(const CgroupLayout& layout) {
   return std::all_of(std::begin(kControllers), std::end(kControllers), has);
 }
 
+// As far as it can be told without a look at each hierarchy; none where v2 is in no usual place.
+const std::optional<CgroupLayout>& usual_layout() {
+  static const std::optional<CgroupLayout> usual = [] {
+    Result<std::string> own = read_file("/proc/self/cgroup");
+    std::optional<CgroupLayout> guess = own ? guess_cgroup_layout(*own) : std::nullopt;
+    if (!guess || !guess->v2 || is_cgroup2(guess->v2->mount_point)) return guess;
+    guess->v2.reset();
+    return v1_has_every_controller(*guess) ? guess : std::nullopt;
+  }();
+  return usual;
+}
+
 // mountinfo has a line for each mount of each running container; the usual places are found without it.
 Result<HostCgroups> open_host_cgroups() {
-  Result<std::string> own = read_file("/proc/self/cgroup");
-  std::optional<CgroupLayout> usual = own ? guess_cgroup_layout(*own) : std::nullopt;
-  if (usual && usual->v2 && !is_cgroup2(usual->v2->mount_point) && v1_has_every_controller(*usual)) usual->v2.reset();
-  if (usual && (!usual->v2 || is_cgroup2(usual->v2->mount_point)))
-    if (auto opened = Cgroups::open(*usual)) return HostCgroups{std::move(*usual), std::move(*opened)};
+  if (const auto& usual = usual_layout())
+    if (auto opened = Cgroups::open(*usual)) return HostCgroups{*usual, std::move(*opened)};
   CgroupLayout layout = parse_cgroup_layout(TRY(read_file("/proc/self/mountinfo")));
   auto opened = Cgroups::open(layout);
   return HostCgroups{std::move(layout), opened ? std::move(*opened) : nullptr};
@@ -126,6 +135,8 @@ Result<CgroupLayout> discover_cgroups() {
   const Result<HostCgroups>& known = known_cgroups();
   return known ? known->layout : Result<CgroupLayout>(fail(known.error()));
 }
+
+bool has_v1_alone() { return usual_layout() && usual_layout()->mode() == CgroupMode::V1; }
 
 Cgroups* host_cgroups() {
   const Result<HostCgroups>& known = known_cgroups();

@@ -135,6 +135,8 @@ class Cgroups {
 
 // Of this host, opened once with discover_cgroups(); null where there are none.
 Cgroups* host_cgroups();
+// Whether v2 has most likely no part in them: told without opening any.
+bool has_v1_alone();
 
 // "/a/b" of plain components (not empty, ".", ".." or with control characters), or Invalid.
 Result<> check_cgroup_path(std::string_view path);

@@ -35,29 +35,40 @@ static bool may_come_later(const Container& container, OldGroup old) {
 
 static Result<> claim_later(Container& container, const std::string& path, std::function<Result<>()> claim) {
   container.options.group_to_come = true;
-  container.options.cgroup_enter_files = cgroups()->files(path);
+  container.group_path = path;
   container.claim = std::move(claim);
   return {};
 }
 
 Result<> claim_group(Container& container, const std::string& path, OldGroup old, Undo& undo, const Note& note) {
-  if (cgroups() == nullptr) return note();
   TRY(kernel::check_cgroup_path(path));
   auto remove_again = [&undo, path] { undo.add([path] { (void)cgroups()->remove(path); }); };
-  auto claim = [&container, path, old, remove_again]() -> Result<> {
+  auto make = [&container, path, old, remove_again]() -> Result<> {
+    if (cgroups() == nullptr) return {};
     container.group = TRY(make_group(path, old));
     if (old != OldGroup::Join) remove_again();
     return {};
   };
   bool later = may_come_later(container, old);
-  if (later && cgroups()->mode() == kernel::CgroupMode::V1) return claim_later(container, path, [note, claim]() -> Result<> { TRY(note()); return claim(); });
+  if (later && kernel::has_v1_alone())
+    return claim_later(container, path, [note, make]() -> Result<> { TRY(note()); return make(); });
   TRY(note());
-  if (!later) return claim();
+  if (!later || cgroups() == nullptr) return make();
+  // Where v2 has a part in it, a process is cloned into that.
   auto entry = cgroups()->begin(path);
-  if (!entry && entry.error().kind() == ErrorKind::Exists) return claim();
+  if (!entry && entry.error().kind() == ErrorKind::Exists) return make();
   container.group_entry = TRY(std::move(entry));
   remove_again();
   return claim_later(container, path, [&container, path]() -> Result<> { container.group = TRY(cgroups()->finish(path)); return {}; });
+}
+
+// What the process itself writes to, to enter the group that it was not cloned into.
+static std::vector<std::string> files_to_enter(const Container& container) {
+  if (!container.group) return container.claim && cgroups() != nullptr ? cgroups()->files(container.group_path) : std::vector<std::string>();
+  kernel::CgroupEntry way = container.group->entry();
+  bool missed_v2 = container.claim && !container.group_entry && way.into >= 0;  // there was more than seemed likely
+  if (missed_v2) way.files.push_back(way.into_fallback_file);
+  return std::move(way.files);
 }
 
 static Result<> take_plan(Container& container, Result<sandbox::LaunchPlan> plan) {
@@ -68,7 +79,7 @@ static Result<> take_plan(Container& container, Result<sandbox::LaunchPlan> plan
 
 static Result<> compile_whole(Container& container) {
   if (container.prepare) TRY(container.prepare());
-  if (container.group) container.options.cgroup_enter_files = container.group->entry().files;
+  container.options.cgroup_enter_files = files_to_enter(container);
   return take_plan(container, sandbox::compile_plan(container.spec, kernel::host_facts(), container.options));
 }
 

@@ -26,6 +26,7 @@ struct Container {
   sandbox::PlanOptions options;             // but for what the group decides
   std::unique_ptr<kernel::Cgroup> group;    // claim_group or claim_unit; null: nothing is limited, or it is to come
   std::function<Result<>()> claim;          // claim_group: launch makes the group while hull-init begins, which then enters it
+  std::string group_path;                   // with `claim`
   Fd group_entry;                           // Cgroups::begin
   std::function<Result<>()> prepare;        // fills in options that take work, before a whole plan is compiled; or null
   std::string spec_name;                    // of what the specification was read from, for errors
