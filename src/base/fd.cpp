@@ -206,20 +206,23 @@ Result<> remove_tree(const std::string& path) {
   }
 }
 
-Result<> send_message(const Fd& socket, std::string_view text, int fd, const std::string& what) {
+constexpr size_t kMostSent = 32;
+
+Result<> send_message(const Fd& socket, std::string_view text, const std::vector<int>& fds, const std::string& what) {
   iovec data{const_cast<char*>(text.data()), text.size()};
-  alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
+  alignas(cmsghdr) char space[CMSG_SPACE(kMostSent * sizeof(int))] = {};
+  if (fds.size() > kMostSent) return fail(ErrorKind::Invalid, what + ": too many descriptors for one message");
   msghdr message{};
   message.msg_iov = &data;
   message.msg_iovlen = 1;
-  if (fd >= 0) {
+  if (!fds.empty()) {
     message.msg_control = space;
-    message.msg_controllen = sizeof space;
+    message.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
     cmsghdr* header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+    header->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
+    std::memcpy(CMSG_DATA(header), fds.data(), fds.size() * sizeof(int));
   }
   return ::sendmsg(socket.get(), &message, MSG_NOSIGNAL) < 0 ? fail_errno("sendmsg", what) : Result<>();
 }

@@ -83,6 +83,8 @@ class Cgroup {
   // what a hybrid host has in v2.
   virtual Result<> change(const oci::Resources& resources) = 0;
   virtual CgroupEntry entry() const = 0;
+  // CgroupEntry::files, opened.
+  virtual Result<std::vector<Fd>> open_files() const = 0;
 
   // Every process in the group and the groups under it, by the pid numbers of our pid namespace (0: not in it).
   virtual Result<std::vector<pid_t>> processes() const = 0;
@@ -126,8 +128,6 @@ class Cgroups {
   // A group that another (systemd) made in some hierarchies and with some controllers: in all of them. NotFound if in none.
   virtual Result<std::unique_ptr<Cgroup>> complete(const std::string& path) = 0;
   virtual Result<std::unique_ptr<Cgroup>> find(const std::string& path) = 0;  // NotFound if in no hierarchy
-  // CgroupEntry::files of a group that may still be made.
-  virtual std::vector<std::string> files(const std::string& path) const = 0;
   // Removes the group and those under it in every hierarchy, deepest first; busy ones are retried for timeout_ms,
   // errors are collected. A missing group is success. Needs no open Cgroup: for clean-up after a crash, too.
   virtual Result<> remove(const std::string& path, int timeout_ms = 5000) = 0;

@@ -39,6 +39,7 @@ class CgroupV1 final : public Cgroup {
   Result<> apply(const oci::Resources& resources) override;
   Result<> change(const oci::Resources& resources) override;
   CgroupEntry entry() const override;
+  Result<std::vector<Fd>> open_files() const override;
   Result<std::vector<pid_t>> processes() const override;
   Result<bool> empty() const override { return TRY(processes()).empty(); }
   Result<> kill(int timeout_ms) override;
@@ -132,17 +133,17 @@ Result<> CgroupV1::apply_devices(const std::vector<oci::DeviceRule>& rules) {
   return {};
 }
 
-std::vector<std::string> task_files(const Hierarchies& trees, const std::string& path) {
-  std::vector<std::string> files;
-  for (const CgroupTree& tree : trees.v1) files.push_back(tree.mount_point + path + "/tasks");
-  return files;
-}
-
 CgroupEntry CgroupV1::entry() const {
   CgroupEntry entry{v2_directory_.get(), {}, {}};
   if (in_v2()) entry.into_fallback_file = trees_->v2->mount_point + path_ + "/cgroup.procs";
-  entry.files = task_files(*trees_, path_);
+  for (const CgroupTree& tree : trees_->v1) entry.files.push_back(tree.mount_point + path_ + "/tasks");
   return entry;
+}
+
+Result<std::vector<Fd>> CgroupV1::open_files() const {
+  std::vector<Fd> files;
+  for (const CgroupTree& tree : trees_->v1) files.push_back(TRY(open_at(tree.root, group_ + "/tasks", O_WRONLY)));
+  return files;
 }
 
 Result<std::vector<pid_t>> CgroupV1::processes() const {
@@ -301,10 +302,6 @@ class CgroupsV1 final : public Cgroups {
     if (!group_exists(member_tree(*trees_), relative_group(path)))
       return fail(ErrorKind::NotFound, format("no such cgroup: {}", path));
     return open_group(path);
-  }
-
-  std::vector<std::string> files(const std::string& path) const override {
-    return task_files(*trees_, path);
   }
 
   Result<> remove(const std::string& path, int timeout_ms) override {

@@ -114,6 +114,7 @@ class CgroupV2 final : public Cgroup {
     return apply_or_restore(TRY(cgroup_v2_writes(resources)), group_, tree_of, [&] { return apply(resources); });
   }
 
+  Result<std::vector<Fd>> open_files() const override { return std::vector<Fd>(); }
   CgroupEntry entry() const override { return {directory_.get(), tree_->mount_point + path_ + "/cgroup.procs", {}}; }
 
   Result<std::vector<pid_t>> processes() const override { return group_processes(*tree_, group_); }
@@ -214,8 +215,6 @@ class CgroupsV2 final : public Cgroups {
     return directory;
   }
   Result<std::unique_ptr<Cgroup>> finish(const std::string& path) override { return find(path); }
-  std::vector<std::string> files(const std::string&) const override { return {}; }
-
   Result<> remove(const std::string& path, int timeout_ms) override {
     TRY(check_cgroup_path(path));
     return remove_groups({tree_.get()}, relative_group(path), timeout_ms);

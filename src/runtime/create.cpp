@@ -141,8 +141,6 @@ Result<> claim_directory(Making& m, Undo& undo) {
   if (!made) return fail_errno("mkdir", m.home.directory);
   undo.add([&m] { (void)remove_home(m.home); });
   if (m.runs()) m.directory = TRY(open_file(m.home.directory, O_PATH | O_DIRECTORY | O_NOFOLLOW));
-  if (::mkdir(m.home.file("root").c_str(), 0711) != 0) return fail_errno("mkdir", m.home.file("root"));
-  if (m.options.notify && ::mkdir(m.home.file("notify").c_str(), 0755) != 0) return fail_errno("mkdir", m.home.file("notify"));
   return {};
 }
 
@@ -158,6 +156,10 @@ Result<> save(Making& m) {
 // What delete needs to undo a creation that is killed.
 Result<> note_intent(Making& m) {
   TRY(save(m));
+  if (::mkdir(m.home.file("root").c_str(), 0711) != 0) return fail_errno("mkdir", m.home.file("root"));
+  if (m.options.notify && ::mkdir(m.home.file("notify").c_str(), 0755) != 0) return fail_errno("mkdir", m.home.file("notify"));
+  std::string making = m.home.file("making.fifo");
+  if (m.runs() && ::mkfifo(making.c_str(), 0600) != 0) return fail_errno("mkfifo", making);  // a mark only
   Fd copy = TRY(open_file(m.home.file("config.json"), O_WRONLY | O_CREAT | O_EXCL, 0600));
   return write_all(copy, m.options.config, "config.json");
 }
@@ -294,8 +296,7 @@ Result<Fd> make_fifo(const std::string& path) {
 }
 
 Result<> prepare_passing(Making& m, Passing& passing) {
-  Fd start = TRY(make_fifo(m.home.file("making.fifo")));
-  if (!m.runs()) passing.start = std::move(start);
+  if (!m.runs()) passing.start = TRY(make_fifo(m.home.file("making.fifo")));
   if (m.container.options.tell_outcome) passing.outcome = TRY(make_fifo(m.home.file("outcome.fifo")));
   if (!m.options.console_socket.empty()) passing.console = TRY(connect_socket(m.options.console_socket, "--console-socket"));
   if (!m.container.options.listener_state.empty())

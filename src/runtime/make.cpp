@@ -70,7 +70,7 @@ Result<Fd> connect_socket(const std::string& path, const char* option) {
 Result<> send_pidfd(const std::string& path, const Fd& pidfd) {
   if (path.empty()) return {};
   Fd receiver = TRY(connect_socket(path, "--pidfd-socket"));
-  return send_message(receiver, "pidfd", pidfd.get(), "--pidfd-socket " + path);  // the word that runc sends
+  return send_message(receiver, "pidfd", {pidfd.get()}, "--pidfd-socket " + path);  // the word that runc sends
 }
 
 Result<> write_pid_file(const std::string& path, pid_t pid) {

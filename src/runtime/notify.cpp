@@ -82,10 +82,10 @@ Result<Notifier> Notifier::listen(const std::string& directory, const std::strin
 }
 
 Result<> Notifier::tell_caller() {
-  TRY(send_message(caller_, format("READY=1\nMAINPID={}\n", pid_), -1, "NOTIFY_SOCKET"));
+  TRY(send_message(caller_, format("READY=1\nMAINPID={}\n", pid_), {}, "NOTIFY_SOCKET"));
   Pipe pipe = TRY(make_pipe());
   barrier_ = std::move(pipe.read);
-  return send_message(caller_, "BARRIER=1", pipe.write.get(), "NOTIFY_SOCKET");
+  return send_message(caller_, "BARRIER=1", {pipe.write.get()}, "NOTIFY_SOCKET");
 }
 
 Result<> Notifier::take() {

@@ -26,16 +26,17 @@ static Result<std::unique_ptr<kernel::Cgroup>> make_group(const std::string& pat
   return group;
 }
 
-// An ordinary user may learn only now that he gets none. Who makes a user namespace is placed from outside.
+// An ordinary user may learn only now that he gets none. Who makes a user namespace is placed from outside. The others pass
+// descriptors on that come of a whole plan.
 static bool may_come_later(const Container& container, OldGroup old) {
-  const auto& namespaces = container.spec.linux_.namespaces;
-  bool user = std::any_of(namespaces.begin(), namespaces.end(), [](const oci::Namespace& ns) { return ns.type == "user"; });
-  return old != OldGroup::Join && !user && !kernel::is_ordinary();
+  const oci::Spec& spec = container.spec;
+  bool user = std::any_of(spec.linux_.namespaces.begin(), spec.linux_.namespaces.end(), [](const oci::Namespace& ns) { return ns.type == "user"; });
+  bool listens = spec.linux_.seccomp && !spec.linux_.seccomp->listener_path.empty();
+  return old != OldGroup::Join && !user && !listens && !sandbox::has_mapped_mounts(spec) && !kernel::is_ordinary();
 }
 
-static Result<> claim_later(Container& container, const std::string& path, std::function<Result<>()> claim) {
+static Result<> claim_later(Container& container, std::function<Result<>()> claim) {
   container.options.group_to_come = true;
-  container.group_path = path;
   container.claim = std::move(claim);
   return {};
 }
@@ -51,7 +52,7 @@ Result<> claim_group(Container& container, const std::string& path, OldGroup old
   };
   bool later = may_come_later(container, old);
   if (later && kernel::has_v1_alone())
-    return claim_later(container, path, [note, make]() -> Result<> { TRY(note()); return make(); });
+    return claim_later(container, [note, make]() -> Result<> { TRY(note()); return make(); });
   TRY(note());
   if (!later || cgroups() == nullptr) return make();
   // Where v2 has a part in it, a process is cloned into that.
@@ -59,16 +60,7 @@ Result<> claim_group(Container& container, const std::string& path, OldGroup old
   if (!entry && entry.error().kind() == ErrorKind::Exists) return make();
   container.group_entry = TRY(std::move(entry));
   remove_again();
-  return claim_later(container, path, [&container, path]() -> Result<> { container.group = TRY(cgroups()->finish(path)); return {}; });
-}
-
-// What the process itself writes to, to enter the group that it was not cloned into.
-static std::vector<std::string> files_to_enter(const Container& container) {
-  if (!container.group) return container.claim && cgroups() != nullptr ? cgroups()->files(container.group_path) : std::vector<std::string>();
-  kernel::CgroupEntry way = container.group->entry();
-  bool missed_v2 = container.claim && !container.group_entry && way.into >= 0;  // there was more than seemed likely
-  if (missed_v2) way.files.push_back(way.into_fallback_file);
-  return std::move(way.files);
+  return claim_later(container, [&container, path]() -> Result<> { container.group = TRY(cgroups()->finish(path)); return {}; });
 }
 
 static Result<> take_plan(Container& container, Result<sandbox::LaunchPlan> plan) {
@@ -79,15 +71,26 @@ static Result<> take_plan(Container& container, Result<sandbox::LaunchPlan> plan
 
 static Result<> compile_whole(Container& container) {
   if (container.prepare) TRY(container.prepare());
-  container.options.cgroup_enter_files = files_to_enter(container);
+  if (container.group && !container.claim) container.options.cgroup_enter_files = container.group->entry().files;
   return take_plan(container, sandbox::compile_plan(container.spec, kernel::host_facts(), container.options));
 }
 
 Result<> compile(Container& container) {
-  const oci::Spec& spec = container.spec;
-  bool listens = spec.linux_.seccomp && !spec.linux_.seccomp->listener_path.empty();
-  if (!container.claim || listens || sandbox::has_mapped_mounts(spec)) return compile_whole(container);
-  return take_plan(container, sandbox::compile_beginning(spec, container.options));
+  if (!container.claim) return compile_whole(container);
+  return take_plan(container, sandbox::compile_beginning(container.spec, container.options));
+}
+
+// What the process enters by itself; opened by us while it has other things to do.
+static Result<> open_group_files(Container& container) {
+  if (!container.group) return {};
+  container.group_files = TRY(container.group->open_files());
+  kernel::CgroupEntry way = container.group->entry();
+  bool missed_v2 = !container.group_entry && way.into >= 0;  // there was more than seemed likely
+  if (missed_v2) container.group_files.push_back(TRY(open_file(way.into_fallback_file, O_WRONLY)));
+  container.options.cgroup_enter_files.clear();
+  if (container.group_files.size() > sandbox::kMaxGroupFiles) container.options.cgroup_enter_files = way.files, container.group_files.clear();
+  container.options.group_files = container.group_files.size();
+  return {};
 }
 
 // KERNEL: v1 empties the list of devices before it is filled, and hull-init makes nodes meanwhile; and a group without
@@ -111,15 +114,22 @@ static Result<> limit_first(const Container& container) {
 Result<sandbox::Launched> launch(Container& container, sandbox::LaunchIo io) {
   if (container.claim) {
     io.cgroup_fd = container.group_entry.get();
-    io.place = [&container](pid_t) -> Result<> {
+    io.place = [&container](pid_t) -> Result<std::vector<int>> {
       TRY(container.claim());
-      if (container.plan.begins) TRY(compile_whole(container));
-      return limit_first(container);
+      TRY(open_group_files(container));
+      TRY(compile_whole(container));
+      TRY(limit_first(container));
+      std::vector<int> files;
+      for (const Fd& file : container.group_files) files.push_back(file.get());
+      return files;
     };
     return sandbox::launch(container.plan, io);
   }
   if (!container.users_unit.empty() && (container.plan.new_namespaces & CLONE_NEWUSER) != 0)
-    io.place = [&container](pid_t pid) { return kernel::attach_to_systemd_unit(container.users_unit, pid); };
+    io.place = [&container](pid_t pid) -> Result<std::vector<int>> {
+      TRY(kernel::attach_to_systemd_unit(container.users_unit, pid));
+      return std::vector<int>();
+    };
   else if (container.group) io.cgroup_fd = container.group->entry().into;
   TRY(limit_first(container));
   return sandbox::launch(container.plan, io);

@@ -26,8 +26,8 @@ struct Container {
   sandbox::PlanOptions options;             // but for what the group decides
   std::unique_ptr<kernel::Cgroup> group;    // claim_group or claim_unit; null: nothing is limited, or it is to come
   std::function<Result<>()> claim;          // claim_group: launch makes the group while hull-init begins, which then enters it
-  std::string group_path;                   // with `claim`
   Fd group_entry;                           // Cgroups::begin
+  std::vector<Fd> group_files;              // Cgroup::open_files, with `claim`
   std::function<Result<>()> prepare;        // fills in options that take work, before a whole plan is compiled; or null
   std::string spec_name;                    // of what the specification was read from, for errors
   kernel::UnitHolder holder;                // claim_unit; until the process is in the group

@@ -335,13 +335,16 @@ Result<> write_from_outside(const Launch& launch) {
 }
 
 // 'M', with the whole plan, or with the container's root where hull has to make it (mapped_overlay.h).
-Result<> send_made(const Launch& launch, bool began, const Fd& control) {
+Result<> send_made(const Launch& launch, bool began, const std::vector<int>& group_files, const Fd& control) {
   Fd with;
   if (began) with = TRY(make_plan_file(launch.plan, launch.io.trace));
   for (const Step& step : launch.plan.steps)
     if (step.kind == StepKind::RootOverlay && step.numbers[2] != 0)
       with = TRY_CONTEXT(make_mapped_overlay(step, launch.pid), step_name(step.kind));
-  Result<> sent = send_message(control, "M", with.get(), "control socket");
+  std::vector<int> all(with ? 1 : 0, with.get());
+  all.insert(all.end(), group_files.begin(), group_files.end());
+  const char words[] = {'M', static_cast<char>(group_files.size())};
+  Result<> sent = send_message(control, {words, sizeof words}, all, "control socket");
   return sent || sent.error().errno_value() == EPIPE ? Result<>() : std::move(sent);
 }
 
@@ -370,9 +373,10 @@ static Result<> serve_from_outside(Launch& launch, Launched& launched, Fd& contr
   }
   if (!has_step(plan, StepKind::WaitOutside)) return {};
   bool began = plan.begins;  // the plan is another after this:
-  if (launch.io.place) TRY(launch.io.place(launched.pid()));
+  std::vector<int> group_files;
+  if (launch.io.place) group_files = TRY(launch.io.place(launched.pid()));
   if ((plan.new_namespaces & CLONE_NEWUSER) != 0) TRY(write_from_outside(launch));
-  return send_made(launch, began, control);
+  return send_made(launch, began, group_files, control);
 }
 
 Result<Launched> launch(const LaunchPlan& plan, const LaunchIo& io) {

@@ -33,7 +33,9 @@ struct LaunchIo {
   int listener_fd = -1;     // with listener_state: a connected socket that receives the seccomp listener
   std::vector<int> preserved;  // descriptors that the program gets as 3 and up
   int cgroup_fd = -1;       // cgroup v2 directory for CLONE_INTO_CGROUP
-  std::function<Result<>(pid_t)> place;  // for plans that wait for us, first of all: makes the process's group, or moves it there; completes a plan that begins
+  // For plans that wait for us, first of all: makes the process's group, or moves it there; completes a plan that begins. Gives
+  // the descriptors of PlanOptions::group_files, which are borrowed.
+  std::function<Result<std::vector<int>>(pid_t)> place;
   std::vector<int> cgroup_files;  // open v1 `tasks` files for plans that enter through descriptors (exec)
   std::optional<ParentProgram> parent;             // none: the caller itself is the parent
   bool trace = false;

@@ -82,6 +82,7 @@ Result<> compile_entry(Compiler& c) {
     else c.add(StepKind::OomScoreAdj, {std::to_string(*score)});
   }
   if (!c.options.cgroup_enter_files.empty()) c.add(StepKind::EnterCgroup, c.options.cgroup_enter_files);
+  if (c.options.group_files > 0) c.add(StepKind::EnterCgroup).numbers[1] = c.options.group_files;
   TRY(append_schedule(c.plan, c.spec.process));
   append_personality(c.plan, c.spec.linux_.personality_domain);
   TRY(append_memory_policy(c.plan, c.spec.linux_.memory_policy));

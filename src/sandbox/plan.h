@@ -83,7 +83,8 @@ struct PlanOptions {
   std::string listener_state;                   // for LaunchIo::listener_fd; empty: none
   bool wait_start = false;                      // after its release it waits for a byte from LaunchIo::start_fd before it execs
   bool tell_outcome = false;                    // and tells LaunchIo::outcome_fd what fails then
-  bool group_to_come = false;                   // LaunchIo::place makes the group of cgroup_enter_files while hull-init begins
+  bool group_to_come = false;                   // LaunchIo::place makes the group while hull-init begins
+  size_t group_files = 0;                       // and gives so many descriptors of files that are written to, at most kMaxGroupFiles
   uint64_t kept_namespaces = 0;                 // CLONE_NEW* of joined namespaces that are this container's own
   uint64_t owned_namespaces = 0;                // CLONE_NEW* of joined ones that belong to its user namespace
 };

@@ -7,7 +7,8 @@
 //    |   fds: 3 control, 4 plan, 5 console     |-- runs the steps in order
 //    |-- 'M' (made from outside) ------------->|   (step WaitOutside; with a descriptor: of the root's mount where only
 //    |                                         |    hull can make it, an overlay in a user namespace; or of the whole
-//    |                                         |    plan, where hull-init was given its beginning)
+//    |                                         |    plan, where hull-init was given its beginning; and, as many as the
+//    |                                         |    second byte says, of the groups' files)
 //    |<- WireTrace kNamespacesMark ------------|   (step TellNamespaces: what /proc shows of us is the container's)
 //    |<- WireTrace kReadyMark -----------------|   (step WaitHooks: all is mounted; hull runs its hooks)
 //    |-- 'H' (go on) ------------------------->|
@@ -25,7 +26,7 @@ namespace hull::sandbox {
 enum class StepKind : uint32_t {
   // numbers and texts of each; "dst" is a path inside the new root, resolved there and nowhere else
   WaitOutside,     // -; hull has made the groups, written the id maps
-  EnterCgroup,     // n0: first passed descriptor, n1: their number; texts: files; "0" is written to each
+  EnterCgroup,     // n0: first passed descriptor, or 0 for those that came with 'M', n1: their number; texts: files; "0" is written to each
   EnterTimeNs,     // n0: passed descriptor of a time namespace
   NewNetNs,        // -
   NewCgroupNs,     // -
@@ -93,6 +94,7 @@ constexpr int kControlFd = 3;
 constexpr int kPlanFd = 4;
 constexpr int kConsoleFd = 5;
 constexpr int kFirstPassedFd = 6;
+constexpr uint32_t kMaxGroupFiles = 31;  // that come with 'M', with one more descriptor
 
 struct WireHeader {
   uint32_t magic, version, step_count, size;  // size: of the whole plan

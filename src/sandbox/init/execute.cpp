@@ -42,9 +42,10 @@ int wait_hooks(const StepView&) {
 }
 
 int wait_outside(const StepView&) {
-  char byte = 0;
-  struct iovec data{&byte, 1};
-  union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control = {};
+  unsigned char words[2] = {};
+  struct iovec data{words, sizeof words};
+  int fds[1 + sandbox::kMaxGroupFiles];
+  union { struct cmsghdr header; char space[CMSG_SPACE(sizeof fds)]; } control = {};
   struct msghdr message = {};
   message.msg_iov = &data;
   message.msg_iovlen = 1;
@@ -53,9 +54,15 @@ int wait_outside(const StepView&) {
   ssize_t got;
   do got = recvmsg(sandbox::kControlFd, &message, MSG_CMSG_CLOEXEC);
   while (got < 0 && errno == EINTR);
-  if (got != 1 || byte != 'M') return fail_as(got < 0 ? errno : EPIPE, "hull went away", "while it made what only it can");
+  if (got != sizeof words || words[0] != 'M') return fail_as(got < 0 ? errno : EPIPE, "hull went away", "while it made what only it can");
   struct cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (header != nullptr && header->cmsg_type == SCM_RIGHTS) memcpy(&g_state.received, CMSG_DATA(header), sizeof(int));
+  size_t came = header != nullptr && header->cmsg_type == SCM_RIGHTS ? (header->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
+  size_t of_groups = words[1], others = came - of_groups;
+  if (of_groups > came || of_groups > sandbox::kMaxGroupFiles || others > 1) return fail_as(EPROTO, "descriptors", "of what hull made");
+  if (came > 0) memcpy(fds, CMSG_DATA(header), came * sizeof(int));
+  if (others > 0) g_state.received = fds[0];
+  memcpy(g_state.group_files, fds + others, of_groups * sizeof(int));
+  g_state.group_file_count = static_cast<uint32_t>(of_groups);
   if (g_state.dumpable) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   return 0;
 }

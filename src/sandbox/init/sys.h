@@ -58,6 +58,8 @@ struct State {
   int mount_point = -1;       // where the root is attached until pivot; opened first, as its path may be closed to us later
   int root_source = -1;       // RootBind's tree; with old_mounts the directory itself
   int received = -1;          // from WaitOutside: the overlay that hull made for us, or the whole plan
+  int group_files[sandbox::kMaxGroupFiles];  // and those of the groups
+  uint32_t group_file_count = 0;
   int control = sandbox::kControlFd;  // -1 once hull has let go of us
   int outcome = 0;            // from WaitStart: whom to tell then; 0: nobody
   int32_t* born_pid = nullptr;  // where Birth leaves what hull has to know
