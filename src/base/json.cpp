@@ -97,7 +97,9 @@ Result<value> parse(std::string_view text, std::string_view name) {
   if (!checker.handler().duplicate.empty())
     return fail(ErrorKind::Invalid, format("{}: the key \"{}\" stands twice in one object", name, checker.handler().duplicate));
   if (!code) {
-    value parsed = boost::json::parse(boost::json::string_view(text.data(), text.size()), code, {}, options);
+    // Read, looked at and dropped: its parts come from one piece of memory and go with it.
+    auto memory = boost::json::make_shared_resource<boost::json::monotonic_resource>(2 * text.size() + 1024);
+    value parsed = boost::json::parse(boost::json::string_view(text.data(), text.size()), code, std::move(memory), options);
     if (!code) return parsed;
   }
   return fail(ErrorKind::Invalid, format("{}: not valid JSON: {}", name, code.message()));
