@@ -12,9 +12,10 @@ namespace {
 
 // A descriptor 0, 1 or 2 that is closed would be taken by the next file we open, and messages would go into it.
 bool reopen_standard_streams() {
+  if (::fcntl(0, F_GETFD) >= 0 && ::fcntl(1, F_GETFD) >= 0 && ::fcntl(2, F_GETFD) >= 0) return true;
   for (;;) {
     int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (fd < 0) return ::fcntl(0, F_GETFD) >= 0 && ::fcntl(1, F_GETFD) >= 0 && ::fcntl(2, F_GETFD) >= 0;
+    if (fd < 0) return false;
     if (fd > 2) {
       ::close(fd);
       return true;

@@ -153,13 +153,18 @@ Result<> save(Making& m) {
   return write_state(m.home, m.state);
 }
 
-// What delete needs to undo a creation that is killed.
+// What delete needs to undo a creation that is killed, before anything is made.
 Result<> note_intent(Making& m) {
   TRY(save(m));
   if (::mkdir(m.home.file("root").c_str(), 0711) != 0) return fail_errno("mkdir", m.home.file("root"));
   if (m.options.notify && ::mkdir(m.home.file("notify").c_str(), 0755) != 0) return fail_errno("mkdir", m.home.file("notify"));
+  return {};
+}
+
+// Before the process is known to others: the mark of one that is made, and what its hooks are read from later.
+Result<> note_making(Making& m) {
   std::string making = m.home.file("making.fifo");
-  if (m.runs() && ::mkfifo(making.c_str(), 0600) != 0) return fail_errno("mkfifo", making);  // a mark only
+  if (m.runs() && ::mkfifo(making.c_str(), 0600) != 0) return fail_errno("mkfifo", making);  // create's is there to be waited on
   Fd copy = TRY(open_file(m.home.file("config.json"), O_WRONLY | O_CREAT | O_EXCL, 0600));
   return write_all(copy, m.options.config, "config.json");
 }
@@ -274,6 +279,7 @@ Result<> let_run(Making& m, sandbox::Launched& launched) {
 Result<> complete(Making& m, sandbox::Launched& launched) {
   TRY_CONTEXT(limit(m.container), "linux.resources");
   TRY_CONTEXT(kernel::enter_rdt(m.state.rdt, launched.pid()), "linux.intelRdt");
+  TRY(note_making(m));
   m.state.process = TRY(kernel::identify_process(launched.pid(), launched.pidfd()));
   TRY(save(m));
   TRY(move_devices(m, launched));

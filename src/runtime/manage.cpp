@@ -78,9 +78,8 @@ static Result<> take_away(const Home& home, Standing& standing, const std::vecto
   TRY(end_and_release(standing));
   TRY(kernel::release_rdt(standing.state.rdt));
   standing.status = "stopped";
-  std::string text = json::to_text(state_json(standing, false));
   TRY(remove_home(home));
-  run_all_hooks(poststop, "poststop", text, standing.state.bundle, warn);
+  if (!poststop.empty()) run_all_hooks(poststop, "poststop", json::to_text(state_json(standing, false)), standing.state.bundle, warn);
   return {};
 }
 

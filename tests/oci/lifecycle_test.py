@@ -160,7 +160,7 @@ def test_a_run_leaves_what_has_its_id_by_now_alone():
     """Deleted while it waits, and made again by another: the one that comes back takes nothing away."""
     first, second = (bundle({"process": {"args": ["/bin/sleep", "600"]}}) for _ in range(2))
     with background(*command(), "run", "-b", first, "again") as running:
-        eventually(lambda: state("again")["status"] == "running")
+        eventually(lambda: oci("state", "again").code == 0 and state("again")["status"] == "running")
         os.kill(running.pid, signal.SIGSTOP)
         oci("delete", "--force", "again").ok()
         equal(quiet_oci("create", "-b", second, "again")[0], 0)
