@@ -5,7 +5,7 @@ set(MUSL_SPECS /usr/lib/x86_64-linux-musl/musl-gcc.specs CACHE FILEPATH "gcc spe
 set(FREESTANDING_FLAGS -std=c++20 -Os -g0 -D_GNU_SOURCE -I${CMAKE_SOURCE_DIR}/src -I${CMAKE_BINARY_DIR}/generated
   -specs=${MUSL_SPECS} -nostdinc++ -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-asynchronous-unwind-tables
   -fno-stack-protector -ffunction-sections -fdata-sections -Wall -Wextra -Wshadow -Wno-missing-field-initializers)
-set(FREESTANDING_LINK -static -Wl,--gc-sections,-z,noexecstack,-z,norelro,--build-id=none -s)
+set(FREESTANDING_LINK -static -Wl,--gc-sections,-z,noexecstack,-z,norelro,-z,noseparate-code,--build-id=none -s)
 
 # hull_freestanding(NAME FOLDER): links src/FOLDER/*.cpp into ${CMAKE_BINARY_DIR}/NAME.
 function(hull_freestanding NAME FOLDER)

@@ -81,7 +81,8 @@ Result<int> run_to_end(const OciCall& call, const MakeArgs& args, std::string_vi
   if (!args.detach) code = foreground.wait(running.pid, running.notifier);
   else if (Result<> told = running.notifier.wait(); told) return code;
   else code = fail(std::move(told).error());
-  if (!args.keep) TRY(runtime::remove(running, options.warn));
+  if (args.keep) return code;
+  if (auto gone = runtime::remove(running, options.warn); !gone) options.warn(gone.error().text());
   return code;
 }
 

@@ -226,7 +226,7 @@ Result<Started> start_container(const Layout& layout, const Record& record, Prep
   Undo undo;
   if (host_cgroups() != nullptr) {
     auto old = kept_group ? runtime::OldGroup::Join : runtime::OldGroup::Replace;
-    TRY(runtime::claim_group(container, container.spec.linux_.cgroups_path, old, undo, []() -> Result<> { return {}; }));
+    TRY(runtime::claim_group(container, container.spec.linux_.cgroups_path, old, undo));
   }
   if (container.group && kept_group && record.config.ns(NsKind::Pid).mode == NsMode::Private) TRY(check_empty(*container.group));
   uint64_t oom_kills = container.group && kept_group ? container.group->oom_kills().value_or(0) : 0;  // it counts on over its runs

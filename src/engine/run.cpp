@@ -240,10 +240,7 @@ static bool is_dying(pid_t pid) {
 // hull-init whose starter was killed before it let it go: it ends as soon as it looks. Under the record's lock nobody else
 // is about to. As a reaper it stays hull-init for good, but has a child then.
 static bool is_unreleased(pid_t pid) {
-  char program[64];
-  ssize_t size = ::readlink(format("/proc/{}/exe", pid).c_str(), program, sizeof program);
-  if (size < 0 || !std::string_view(program, static_cast<size_t>(size)).starts_with("/memfd:hull-init")) return false;
-  return read_file(format("/proc/{0}/task/{0}/children", pid)).value_or("").empty();
+  return sandbox::is_hull_init(pid).value_or(false) && read_file(format("/proc/{0}/task/{0}/children", pid)).value_or("").empty();
 }
 
 // What still stands as running and will not for long is waited for: who asks for a start is not told that it runs.

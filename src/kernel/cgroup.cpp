@@ -80,9 +80,9 @@ std::optional<CgroupLayout> guess_cgroup_layout(std::string_view proc_self_cgrou
   return layout;
 }
 
-static bool is_cgroup2(const std::string& path) {
+static bool is_of_type(const std::string& path, decltype(statfs::f_type) magic) {
   struct statfs fs;
-  return ::statfs(path.c_str(), &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+  return ::statfs(path.c_str(), &fs) == 0 && fs.f_type == magic;
 }
 
 namespace {
@@ -92,7 +92,7 @@ struct HostCgroups {
   std::unique_ptr<Cgroups> opened;  // null: none is mounted
 };
 
-// Then v2, which the kernel names once it was mounted anywhere, has nothing that limits could be set with.
+// Then v2, which the kernel names once it was mounted anywhere, is passed over where it is in no usual place.
 bool v1_has_every_controller(const CgroupLayout& layout) {
   static constexpr std::string_view kControllers[] = {"cpu", "cpuacct", "cpuset", "memory", "pids", "devices", "freezer", "blkio"};
   auto has = [&](std::string_view controller) {
@@ -108,7 +108,7 @@ const std::optional<CgroupLayout>& usual_layout() {
   static const std::optional<CgroupLayout> usual = [] {
     Result<std::string> own = read_file("/proc/self/cgroup");
     std::optional<CgroupLayout> guess = own ? guess_cgroup_layout(*own) : std::nullopt;
-    if (!guess || !guess->v2 || is_cgroup2(guess->v2->mount_point)) return guess;
+    if (!guess || !guess->v2 || is_of_type(guess->v2->mount_point, CGROUP2_SUPER_MAGIC)) return guess;
     guess->v2.reset();
     return v1_has_every_controller(*guess) ? guess : std::nullopt;
   }();
@@ -136,7 +136,10 @@ Result<CgroupLayout> discover_cgroups() {
   return known ? known->layout : Result<CgroupLayout>(fail(known.error()));
 }
 
-bool has_v1_alone() { return usual_layout() && usual_layout()->mode() == CgroupMode::V1; }
+bool has_v1_alone() {
+  const auto& usual = usual_layout();
+  return usual && usual->mode() == CgroupMode::V1 && is_of_type(usual->v1[0].mount_point, CGROUP_SUPER_MAGIC);
+}
 
 Cgroups* host_cgroups() {
   const Result<HostCgroups>& known = known_cgroups();

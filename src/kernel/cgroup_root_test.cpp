@@ -138,6 +138,23 @@ TEST_P(CgroupsOnThisHost, CreatingTwiceIsExistsAndRemovingTwiceIsFine) {
   EXPECT_EQ(groups_->create("/../x").error().kind(), ErrorKind::Invalid);
 }
 
+TEST_P(CgroupsOnThisHost, OneThatIsBegunIsFoundAndFinished) {
+  std::string path = top_ + "/begun";
+  Result<Fd> entry = groups_->begin(path);
+  ASSERT_TRUE(entry) << entry.error().text();
+  EXPECT_EQ(static_cast<bool>(*entry), GetParam() != CgroupMode::V1);
+  if (*entry) {  // a process that is cloned into it can be found, and ended with it
+    EXPECT_EQ(groups_->begin(path).error().kind(), ErrorKind::Exists);
+    EXPECT_TRUE(groups_->find(path));
+  }
+  Result<std::unique_ptr<Cgroup>> whole = groups_->finish(path);
+  ASSERT_TRUE(whole) << whole.error().text();
+  Result<std::vector<Fd>> files = (*whole)->open_files();
+  ASSERT_TRUE(files);
+  EXPECT_EQ(files->size(), (*whole)->entry().files.size());
+  EXPECT_TRUE(groups_->remove(path));
+}
+
 TEST_P(CgroupsOnThisHost, ManyCommandsMakeTheFirstGroupsAtOnce) {
   int (*make)(const std::string&) = [](const std::string& path) {
     Result<std::unique_ptr<Cgroups>> groups = Cgroups::open();

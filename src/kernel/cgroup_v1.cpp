@@ -299,7 +299,8 @@ class CgroupsV1 final : public Cgroups {
 
   Result<std::unique_ptr<Cgroup>> find(const std::string& path) override {
     TRY(check_cgroup_path(path));
-    if (!group_exists(member_tree(*trees_), relative_group(path)))
+    std::string group = relative_group(path);
+    if (!group_exists(member_tree(*trees_), group) && !(trees_->v2 && group_exists(*trees_->v2, group)))
       return fail(ErrorKind::NotFound, format("no such cgroup: {}", path));
     return open_group(path);
   }

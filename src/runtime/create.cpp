@@ -140,7 +140,7 @@ Result<> claim_directory(Making& m, Undo& undo) {
   if (!made && errno == EEXIST) return fail(ErrorKind::Exists, format("container with id exists: \"{}\"", m.options.id));
   if (!made) return fail_errno("mkdir", m.home.directory);
   undo.add([&m] { (void)remove_home(m.home); });
-  if (m.runs()) m.directory = TRY(open_file(m.home.directory, O_PATH | O_DIRECTORY | O_NOFOLLOW));
+  if (m.runs()) m.directory = TRY(open_file(m.home.directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   return {};
 }
 
@@ -183,10 +183,9 @@ Result<> claim_systemd_unit(Making& m, Undo& undo) {
 }
 
 Result<> claim_cgroup(Making& m, Undo& undo) {
-  if (m.unit || m.options.no_cgroup) TRY(note_intent(m));
   if (m.unit) return claim_systemd_unit(m, undo);
   if (m.options.no_cgroup) return {};
-  auto claimed = claim_group(m.container, m.state.cgroup, OldGroup::Take, undo, [&m] { return note_intent(m); });
+  auto claimed = claim_group(m.container, m.state.cgroup, OldGroup::Take, undo);
   if (claimed || !goes_without_group(m, claimed.error())) return claimed;
   m.state.cgroup.clear();
   return {};
@@ -226,6 +225,7 @@ Result<> plan(Making& m) {
   options.host_hooks = m.has_host_hooks();
   options.report_namespaces = options.host_hooks || !m.spec().linux_.net_devices.empty();
   options.wait_start = !m.runs();
+  options.report_ready = m.runs() && !m.spec().hooks.start_container.empty();
   options.tell_outcome = options.wait_start && !m.spec().hooks.start_container.empty();
   if (m.container.group || m.container.claim) options.cgroup_path = m.state.cgroup;
   m.container.prepare = [&m] { return prepare(m); };
@@ -262,17 +262,25 @@ Result<> let_wait(const Making& m, sandbox::Launched& launched) {
 
 // KERNEL: exec closes our socket, and so does an exit, which has let go of the program by then; kernel/exit.c, do_exit().
 bool was_killed(const sandbox::Launched& launched) {
-  char program[8];
-  if (::readlink(format("/proc/{}/exe", launched.pid()).c_str(), program, sizeof program) > 0) return false;
+  if (sandbox::is_hull_init(launched.pid()) || errno != ENOENT) return false;
   return kernel::wait_for_end(launched.pidfd(), 10000) && sandbox::killed_before_program(launched.pid());
 }
 
+Result<> take_mark_away(const Making& m) {
+  std::string mark = m.home.file("making.fifo");
+  return ::unlink(mark.c_str()) == 0 ? Result<>() : fail_errno("unlink", mark);
+}
+
+// While startContainer hooks run, it is one that runs.
 Result<> let_run(Making& m, sandbox::Launched& launched) {
   if (m.options.notify) m.notifier = TRY(Notifier::listen(m.home.file("notify"), *m.notify_socket, launched.pid(), launched.pidfd()));
+  if (m.container.options.report_ready) {
+    TRY(launched.wait_ready());
+    TRY(take_mark_away(m));
+  }
   TRY(launched.go());
   if (was_killed(launched)) return fail(ErrorKind::System, "the container's process was killed before its program began");
-  std::string made = m.home.file("making.fifo");
-  return ::unlink(made.c_str()) == 0 ? Result<>() : fail_errno("unlink", made);
+  return m.container.options.report_ready ? Result<>() : take_mark_away(m);
 }
 
 // Between the namespaces' making and the release: limits, the pid on disk, hooks.
@@ -319,6 +327,7 @@ Result<> prepare_passing(Making& m, Passing& passing) {
 
 static Result<pid_t> make_steps(Making& m, Undo& undo) {
   TRY(claim_directory(m, undo));
+  TRY(note_intent(m));
   TRY(claim_cgroup(m, undo));
   TRY(claim_rdt(m, undo));
   TRY(plan(m));
@@ -344,6 +353,7 @@ static Result<pid_t> make(Making& m) {
   auto creator = creator_of(m.home, m.options.id);
   bool ours = creator && creator->identity == m.state.creator.identity && creator->pid == m.state.creator.pid;
   if (creator && !ours && creator->pid != 0) undo.commit();
+  if (ours && m.container.group) (void)m.container.group->kill();  // what its hooks left, where no pid namespace takes it along
   m.hooks_began &= ours;
   return made;
 }

@@ -1,7 +1,7 @@
 // What is done to a container that is there: kill, delete, pause, update, lists.
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -85,6 +85,8 @@ static Result<> take_away(const Home& home, Standing& standing, const std::vecto
 
 Result<> remove(const std::string& root, const std::string& id, bool force, const Warn& warn) {
   Home home = TRY(home_of(root, id));
+  Fd directory(::open(home.directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (directory && !TRY(lock_home(directory, home))) return remove(root, id, force, warn);  // there may be another by now
   auto found = stand(root, id);
   if (!found && found.error().kind() == ErrorKind::NotFound && force) return {};
   std::string config = read_file(home.file("config.json")).value_or("");
@@ -100,10 +102,7 @@ Result<> remove(const std::string& root, const std::string& id, bool force, cons
 }
 
 Result<> remove(const Running& running, const Warn& warn) {
-  struct stat ours, present;
-  bool is_ours = ::fstat(running.directory.get(), &ours) == 0 && ::lstat(running.home.directory.c_str(), &present) == 0 &&
-                 ours.st_ino == present.st_ino && ours.st_dev == present.st_dev;
-  if (!is_ours) return {};
+  if (!TRY(lock_home(running.directory, running.home))) return {};
   Standing standing{running.state, "stopped", Fd()};
   return take_away(running.home, standing, running.poststop, warn);
 }

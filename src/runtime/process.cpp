@@ -7,22 +7,32 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/duration.h"
 #include "base/text.h"
 #include "kernel/host_facts.h"
 #include "kernel/seccomp_profile.h"
 
 namespace hull::runtime {
 
-static Result<std::unique_ptr<kernel::Cgroup>> make_group(const std::string& path, OldGroup old) {
-  if (old == OldGroup::Join) return cgroups()->find(path);
-  auto group = cgroups()->create(path);
-  if (group || group.error().kind() != ErrorKind::Exists) return group;
+// Of a group that is there already.
+static Result<std::unique_ptr<kernel::Cgroup>> take_group(const std::string& path, OldGroup old) {
   if (old == OldGroup::Replace) {
     TRY(cgroups()->remove(path));
     return cgroups()->create(path);
   }
-  group = cgroups()->find(path);
-  if (group && !TRY((*group)->empty())) return fail(ErrorKind::Exists, format("linux.cgroupsPath: {}: is in use", path));
+  auto group = cgroups()->find(path);
+  if (!group || old == OldGroup::Join) return group;
+  constexpr int kMomentMs = 20;  // who has just made it enters it in a moment
+  bool empty = TRY((*group)->empty());
+  if (empty) sleep_ms(kMomentMs), empty = TRY((*group)->empty());
+  if (!empty) return fail(ErrorKind::Exists, format("linux.cgroupsPath: {}: is in use", path));
+  return group;
+}
+
+static Result<std::unique_ptr<kernel::Cgroup>> make_group(const std::string& path, OldGroup old) {
+  if (old == OldGroup::Join) return take_group(path, old);
+  auto group = cgroups()->create(path);
+  if (!group && group.error().kind() == ErrorKind::Exists) return take_group(path, old);
   return group;
 }
 
@@ -41,25 +51,22 @@ static Result<> claim_later(Container& container, std::function<Result<>()> clai
   return {};
 }
 
-Result<> claim_group(Container& container, const std::string& path, OldGroup old, Undo& undo, const Note& note) {
+Result<> claim_group(Container& container, const std::string& path, OldGroup old, Undo& undo) {
   TRY(kernel::check_cgroup_path(path));
-  auto remove_again = [&undo, path] { undo.add([path] { (void)cgroups()->remove(path); }); };
-  auto make = [&container, path, old, remove_again]() -> Result<> {
+  auto claim = [&container, &undo, path, old](auto make) -> Result<> {
     if (cgroups() == nullptr) return {};
-    container.group = TRY(make_group(path, old));
-    if (old != OldGroup::Join) remove_again();
+    container.group = TRY(make(path, old));
+    if (old != OldGroup::Join) undo.add([path] { (void)cgroups()->remove(path); });
     return {};
   };
   bool later = may_come_later(container, old);
-  if (later && kernel::has_v1_alone())
-    return claim_later(container, [note, make]() -> Result<> { TRY(note()); return make(); });
-  TRY(note());
-  if (!later || cgroups() == nullptr) return make();
+  if (later && kernel::has_v1_alone()) return claim_later(container, [claim] { return claim(make_group); });
+  if (!later || cgroups() == nullptr) return claim(make_group);
   // Where v2 has a part in it, a process is cloned into that.
   auto entry = cgroups()->begin(path);
-  if (!entry && entry.error().kind() == ErrorKind::Exists) return make();
+  if (!entry && entry.error().kind() == ErrorKind::Exists) return claim(take_group);
   container.group_entry = TRY(std::move(entry));
-  remove_again();
+  undo.add([path] { (void)cgroups()->remove(path); });
   return claim_later(container, [&container, path]() -> Result<> { container.group = TRY(cgroups()->finish(path)); return {}; });
 }
 

@@ -40,9 +40,8 @@ enum class OldGroup {  // what becomes of a group of that name that is there
   Take,                // taken when nothing runs in it, as runc does; else Exists
   Replace,             // left by a start that was killed: removed first
 };
-using Note = std::function<Result<>()>;  // writes down that a group will be there, before there is anything of it
-// Now, or by the launch at the latest, which `undo` outlives. Without groups it is noted all the same.
-Result<> claim_group(Container& container, const std::string& path, OldGroup old, Undo& undo, const Note& note);
+// Now, or by the launch, which `undo` outlives.
+Result<> claim_group(Container& container, const std::string& path, OldGroup old, Undo& undo);
 
 // The same through systemd (unit.cpp); the group is where systemd says it is.
 Result<> claim_unit(Container& container, const kernel::SystemdUnit& unit, const std::string& description, Undo& undo);

@@ -1,8 +1,9 @@
 // The OCI lifecycle over the sandbox's launch: create, start, run, kill, delete, exec, pause. There is no shim: the caller's
 // subreaper (containerd-shim, conmon) becomes the parent of what is made here once this program ends.
 //
-//   create: state.json (intent) -> cgroup -> launch -> state.json (pid) -> hooks -> released: hull-init finds the program,
-//           lets go of us and waits on start.fifo        start: a byte into start.fifo, which is then removed
+//   create: directory -> clone -> state.json (intent) -> cgroup -> state.json (pid) -> hooks -> released: hull-init finds the
+//           program, lets go of us and waits on start.fifo     start: a byte into start.fifo, which is then removed
+//           (where the group cannot come later, intent and group are before the clone: claim_group)
 //   run:    the same without a wait: released, hull-init becomes the program, and making.fifo, a mark only, is removed
 //
 // A create that is killed leaves a process that dies of its closed control socket, and a state that delete undoes.

@@ -14,16 +14,10 @@
 #include "runtime/config.h"
 #include "runtime/make.h"
 #include "runtime/runtime.h"
+#include "sandbox/launch.h"
 
 namespace hull::runtime {
 namespace {
-
-// Whether hull-init has become the program, or another has.
-bool is_program(pid_t pid) {
-  char program[32] = "";
-  ssize_t size = ::readlink(format("/proc/{}/exe", pid).c_str(), program, sizeof program);
-  return size > 0 && !std::string_view(program, static_cast<size_t>(size)).starts_with("/memfd:hull-init");
-}
 
 // Waits for the program, which closes the fifo by its exec. A mark came there for each hook that was done, and the text of what
 // failed. Who may trace the process can hold the fifo open: the program itself is looked at, too.
@@ -43,7 +37,7 @@ Result<> wait_for_program(const Fd& outcome, const Standing& standing, size_t ho
     pollfd polled[] = {{standing.pidfd.get(), POLLIN, 0}, {outcome.get(), POLLIN, 0}};
     int ready = kernel::poll_with_process(polled, 2, 0, &kLook);
     if (ready < 0 && errno != EINTR) return fail_errno("poll", "outcome.fifo");
-    bool over = ready == 0 ? is_program(standing.state.process.pid) : polled[0].revents != 0;
+    bool over = ready == 0 ? sandbox::is_hull_init(standing.state.process.pid) == false : polled[0].revents != 0;
     ssize_t got;
     do got = take(); while (got > 0);  // all that came before it was over
     if (got == 0 || over) break;

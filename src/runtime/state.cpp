@@ -1,15 +1,18 @@
 #include "runtime/state.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
+#include "base/duration.h"
 #include "base/text.h"
 #include "runtime/notify.h"
 #include "runtime/process.h"
+#include "sandbox/launch.h"
 
 namespace hull::runtime {
 
@@ -70,7 +73,22 @@ Result<> remove_home(const Home& home) {
     if ((is_directory(name) ? ::rmdir(path.c_str()) : ::unlink(path.c_str())) == 0 || errno == ENOENT) continue;
     return is_directory(name) && errno == ENOTEMPTY ? stays(name) : fail_errno("remove", path);
   }
-  return ::rmdir(home.directory.c_str()) == 0 ? Result<>() : fail_errno("rmdir", home.directory);
+  return ::rmdir(home.directory.c_str()) == 0 || errno == ENOENT ? Result<>() : fail_errno("rmdir", home.directory);
+}
+
+static bool is_directory_of(const Fd& directory, const Home& home) {
+  struct stat ours, present;
+  return ::fstat(directory.get(), &ours) == 0 && ::lstat(home.directory.c_str(), &present) == 0 && ours.st_ino == present.st_ino && ours.st_dev == present.st_dev;
+}
+
+Result<bool> lock_home(const Fd& directory, const Home& home) {
+  constexpr int kPatienceMs = 15000, kLookMs = 5;
+  for (int waited = 0; ::flock(directory.get(), LOCK_EX | LOCK_NB) != 0; waited += kLookMs) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return fail_errno("flock", home.directory);
+    if (waited >= kPatienceMs) return fail(ErrorKind::Conflict, format("{}: another command is deleting it and does not end", home.directory));
+    sleep_ms(kLookMs);
+  }
+  return is_directory_of(directory, home);
 }
 
 // Its process waits for the start as long as it has the fifo open; fifo(7).
@@ -109,6 +127,8 @@ Result<Standing> stand(const std::string& root, const std::string& id) {
   Standing standing{TRY(read_state(home, id)), "stopped", Fd()};
   if (standing.state.boot != kernel::boot_id()) return standing;
   bool creating = standing.state.process.pid == 0 || path_exists(home.file("making.fifo"));
+  // A run that was killed takes its mark away no more.
+  if (creating && standing.state.process.pid > 0) creating = sandbox::is_hull_init(standing.state.process.pid) != false;
   standing.has_creator = creating && standing.state.creator.pid > 0 && kernel::find_process(standing.state.creator).has_value();
   if (standing.has_creator) standing.status = "creating";
   auto pidfd = kernel::find_process(standing.state.process);

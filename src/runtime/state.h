@@ -1,7 +1,7 @@
 // What the OCI runtime keeps of a container: ROOT/ID/state.json (written whole and renamed), config.json as it was when
 // the container was made, and the fifo on which its process waits for the start: making.fifo while it is created, then
-// start.fifo. Status is never stored; it is computed from the process, whether it reads the fifo, and the freezer.
-// Private to runtime/ but for the state that is shown.
+// start.fifo; of a run the first alone, as a mark. Status is never stored; it is computed from the process, whether it
+// reads the fifo, and the freezer. Private to runtime/ but for the state that is shown.
 #pragma once
 
 #include <map>
@@ -49,6 +49,9 @@ Result<Standing> stand(const std::string& root, const std::string& id);
 Result<kernel::ProcessIdentity> creator_of(const Home& home, const std::string& id);
 // Takes the directory away, but nothing that hull did not make: Conflict, with its name.
 Result<> remove_home(const Home& home);
+// Who takes a container away holds its directory (open for reading) locked, until it is gone. False where another has taken it
+// away meanwhile. Conflict after a while.
+Result<bool> lock_home(const Fd& directory, const Home& home);
 // Whose bundle it is, for lists.
 std::string owner_of(const Standing& standing);
 // `hull oci state` and hooks' standard input.

@@ -425,8 +425,9 @@ Error Launched::failure_of(const WireFailure& failure) {
   std::string call(failure.call, ::strnlen(failure.call, sizeof failure.call));
   std::string detail(failure.detail, ::strnlen(failure.detail, sizeof failure.detail));
   StepKind kind = failure.step < plan_->steps.size() ? plan_->steps[failure.step].kind : StepKind::Exec;
-  command_failed_ = kind == StepKind::Exec || kind == StepKind::WaitStart || kind == StepKind::Chdir;
-  if (kind == StepKind::Exec || kind == StepKind::WaitStart) {
+  bool is_program = kind == StepKind::Exec || kind == StepKind::FindProgram;
+  command_failed_ = is_program || kind == StepKind::Chdir;
+  if (is_program) {
     std::string why = call == "search PATH" ? "executable file not found in $PATH" : to_lower(errno_text(failure.errno_value));
     if (failure.errno_value == EISDIR) why += ": permission denied";  // what docker looks for to end with 126
     return Error(kind_of_errno(failure.errno_value), format("exec: \"{}\": {}", detail, why), failure.errno_value);
@@ -510,10 +511,19 @@ Error Launched::cause_of(Error error) {
   return error;
 }
 
+std::optional<bool> is_hull_init(pid_t pid) {
+  constexpr std::string_view kInit = "/memfd:hull-init";
+  char program[32];
+  ssize_t size = ::readlink(format("/proc/{}/exe", pid).c_str(), program, sizeof program);
+  if (size < 0) return std::nullopt;
+  return std::string_view(program, static_cast<size_t>(size)).starts_with(kInit);
+}
+
 bool killed_before_program(pid_t child) {
   siginfo_t ended{};
-  bool killed = ::waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == child && ended.si_code == CLD_KILLED;
-  return killed && ended.si_status == SIGKILL && read_file(format("/proc/{}/comm", child)).value_or("") == "hull-init\n";
+  bool killed = ::waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == child &&
+                (ended.si_code == CLD_KILLED || ended.si_code == CLD_DUMPED);
+  return killed && read_file(format("/proc/{}/comm", child)).value_or("") == "hull-init\n";
 }
 
 Result<uint64_t> differing_namespaces(pid_t target) {

@@ -95,6 +95,8 @@ Result<> check_open_files();
 // Errors: Denied or Invalid for a namespace that cannot be joined, Unsupported for a missing kernel facility.
 Result<Launched> launch(const LaunchPlan& plan, const LaunchIo& io);
 
+// Whether `pid` is still hull-init; none, with errno, where that cannot be told: ENOENT for one that ends.
+std::optional<bool> is_hull_init(pid_t pid);
 // Whether `child`, which has ended and is not reaped, was killed before it became its program.
 bool killed_before_program(pid_t child);
 

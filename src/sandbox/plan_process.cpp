@@ -92,19 +92,22 @@ class ProcessSteps {
 
   void wait(const ProcessTail& tail) {
     add(StepKind::WaitGo).numbers[0] = tail.report_ready;
-    if (process_.args.empty()) return;
-    if (tail.start_fd >= 0) wait_start(tail);
-    if (tail.start_hooks != nullptr) append_hooks(plan_, *tail.start_hooks, "startContainer", tail.start_hook_state);
+    bool has_hooks = tail.start_hooks != nullptr && !tail.start_hooks->empty();
+    if (process_.args.empty() || (tail.start_fd < 0 && !has_hooks)) return;
+    find_program();
+    if (tail.start_fd >= 0) {
+      Step& step = add(StepKind::WaitStart);
+      step.numbers[0] = static_cast<uint64_t>(tail.start_fd);
+      step.numbers[1] = static_cast<uint64_t>(std::max(tail.outcome_fd, 0));
+    }
+    if (has_hooks) append_hooks(plan_, *tail.start_hooks, "startContainer", tail.start_hook_state);
   }
 
-  void wait_start(const ProcessTail& tail) {
+  void find_program() {
     std::string path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     for (const std::string& entry : process_.env)
       if (entry.starts_with("PATH=")) path = entry.substr(5);
-    Step& step = add(StepKind::WaitStart);
-    step.numbers[0] = static_cast<uint64_t>(tail.start_fd);
-    step.numbers[1] = static_cast<uint64_t>(std::max(tail.outcome_fd, 0));
-    step.texts = {process_.args[0], path};
+    add(StepKind::FindProgram).texts = {process_.args[0], path};
   }
 
   Result<> execute(const ProcessTail& tail) {

@@ -45,7 +45,7 @@ const char* step_name(StepKind kind) {
       "make device", "bind device", "make link", "make directory", "write file", "console", "mask paths",
       "read-only paths", "remount", "wait for hooks", "hook", "pivot root", "hostname", "domainname", "sysctl", "rlimit", "oom score", "new keyring",
       "scheduler", "io priority", "cpu affinity", "memory policy", "security label", "label", "umask", "personality", "user", "bounding capabilities", "capabilities", "no_new_privs", "seccomp", "working directory",
-      "stay as pid 1", "wait for release", "wait for start", "hold", "exec"};
+      "stay as pid 1", "wait for release", "find program", "wait for start", "hold", "exec"};
   static_assert(std::size(kNames) == static_cast<size_t>(StepKind::Count));
   return kNames[static_cast<size_t>(kind)];
 }

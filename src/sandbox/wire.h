@@ -80,7 +80,8 @@ enum class StepKind : uint32_t {
   Chdir,           // texts: directory
   Reaper,          // -; stay as PID 1, the rest of the plan runs in a child
   WaitGo,          // n0: 1 = say first that all before is done
-  WaitStart,       // n0: passed descriptor of a fifo, n1: of one that takes what fails afterwards, or 0; looks for the program, lets hull go, waits for a byte; texts: program, PATH
+  FindProgram,     // texts: program, PATH; fails as its exec would
+  WaitStart,       // n0: passed descriptor of a fifo, n1: of one that takes what fails afterwards, or 0; lets hull go, waits for a byte
   Hold,            // -; stay as PID 1 of the namespaces and reap, with no program
   Exec,            // n0: number of arguments, n1: 1 = search PATH, n2: passed descriptors that become 3 and up, n3: their number;
                    // texts: arguments, then environment

@@ -1,6 +1,7 @@
 """hooks.*: order, place, standard input, environment, working directory, time-out and what a failure does."""
 import json
 import os
+import signal
 import stat
 import time
 
@@ -217,6 +218,49 @@ def test_a_container_that_is_killed_in_a_start_hook_is_told():
             oci("kill", name, "KILL").ok()
             equal(starting.wait(10), 1)
             contains(starting.stderr.read().decode(), "hooks.startContainer[0]: the container was killed while it ran")
+
+
+def slow_run(*patches):
+    """A bundle whose startContainer hook takes its time, and the process of a `run` of it that has come there."""
+    ready = f"{rootfs()}/hook-runs"
+    waiting = {"path": "/bin/sh", "args": ["sh", "-c", "echo >> /hook-runs; exec sleep 600"]}
+    if os.path.exists(ready):
+        os.unlink(ready)
+    path = bundle(hooks(startContainer=[waiting], poststart=[note("poststart")]), *patches)
+    return path, lambda: eventually(lambda: os.path.exists(ready))
+
+
+def test_a_run_in_its_start_hook_runs():
+    """And goes on doing so when the run itself is killed."""
+    path, until_hook = slow_run()
+    with background(*command(), "run", "-b", path, "slow") as running:
+        until_hook()
+        equal(state("slow")["status"], "running")
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait(10)
+        equal(state("slow")["status"], "running")
+        oci("delete", "slow").fails(1, "not stopped")
+        oci("delete", "--force", "slow").ok()
+
+
+def test_a_run_that_is_ended_in_its_start_hook_has_not_begun():
+    path, until_hook = slow_run({"linux": {"namespaces": [{"type": kind} for kind in ("mount", "uts", "ipc", "network")]}})
+    with background(*command(), "run", "-b", path, "slow") as running:
+        until_hook()
+        oci("kill", "slow", "TERM").ok()
+        equal(running.wait(10), 1)
+        contains(running.stderr.read().decode(), "killed before its program began")
+    equal(noted(), [], "no poststart hook")
+
+
+def test_start_hooks_wait_for_a_program_that_is_there():
+    touching = {"path": "/bin/sh", "args": ["sh", "-c", "echo >> /touched; exit 3"]}
+    path = bundle(hooks(startContainer=[touching]), {"process": {"args": ["/bin/nope"]}})
+    for words in (("run", "-b", path, "x"), ("create", "-b", path, "x")):
+        code, text = quiet_oci(*words)
+        equal(code, 1)
+        contains(text, 'exec: "/bin/nope": no such file or directory')
+    check(not os.path.exists(f"{rootfs()}/touched"), "no hook ran")
 
 
 def test_a_program_that_keeps_the_fifo_open_does_not_hold_start_up():

@@ -1,10 +1,13 @@
 """The OCI lifecycle by runc's command line: states, exit codes, messages that shims read."""
+import contextlib
+import fcntl
 import json
 import os
 import signal
+import time
 
 from lib.bundle import bundle, command, container, oci, quiet_oci, run_bundle, state
-from lib.hull import background, binary, check, contains, equal, eventually, run, scratch
+from lib.hull import background, binary, check, contains, equal, eventually, need, run, scratch
 
 
 def test_a_container_goes_through_created_running_stopped():
@@ -170,3 +173,46 @@ def test_a_run_leaves_what_has_its_id_by_now_alone():
         oci("start", "again").ok()
         equal(state("again")["status"], "running")
         oci("delete", "--force", "again").ok()
+
+
+def test_a_run_and_who_deletes_it_both_end_well():
+    path = bundle({"process": {"args": ["/bin/sleep", "600"]}})
+    for _ in range(10):
+        with background(*command(), "run", "-b", path, "both") as running:
+            eventually(lambda: oci("state", "both").code == 0 and state("both")["status"] == "running")
+            oci("delete", "--force", "both").ok()
+            equal((running.wait(10), running.stderr.read()), (128 + signal.SIGKILL, b""))
+
+
+def test_two_who_delete_go_one_after_the_other():
+    with container() as name:
+        home = os.open(f"{scratch('oci-state')}/{name}", os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(home, fcntl.LOCK_EX)
+        with background(*command(), "delete", "--force", name) as deleting:
+            time.sleep(0.2)
+            check(deleting.poll() is None and state(name)["status"] == "running", "it waits for the other")
+            os.close(home)
+            equal(deleting.wait(10), 0)
+        oci("state", name).fails(1, "does not exist")
+
+
+def test_many_on_one_group_are_told_that_it_is_in_use():
+    path = bundle({"linux": {"cgroupsPath": "/hull-one-group"}, "process": {"args": ["/bin/sleep", "0.2"]}})
+    with contextlib.ExitStack() as all_of_them:
+        runs = [all_of_them.enter_context(background(*command(), "run", "-b", path, f"one{i}")) for i in range(8)]
+        ends = [(one.wait(20), one.stderr.read().decode()) for one in runs]
+    check(any(code == 0 for code, _ in ends), f"one of them: {ends}")
+    for code, text in ends:
+        check(code == 0 or "/hull-one-group: is in use" in text, f"{code} {text}")
+
+
+def test_a_program_that_may_not_be_traced_holds_nobody_up():
+    """Without CAP_SYS_PTRACE it cannot be seen what another's process runs."""
+    need("setpriv")
+    path = bundle({"process": {"args": ["/bin/sleep", "600"], "user": {"uid": 1000, "gid": 1000}}})
+    began = time.monotonic()
+    run("setpriv", "--bounding-set", "-sys_ptrace", "--inh-caps", "-sys_ptrace", "sh", "-c",
+        f"{' '.join(command())} run -d -b {path} untraced >/dev/null 2>&1").ok()
+    check(time.monotonic() - began < 5, "it does not wait for an end")
+    equal(state("untraced")["status"], "running")
+    oci("delete", "--force", "untraced").ok()

@@ -86,7 +86,7 @@ static int exec_failed(const char* program) {
   return fail_as(saved, "exec", program);
 }
 
-// 0 if the program can most likely be executed, else as exec fails: what `create` can tell before `start`.
+// 0 if the program can most likely be executed, else as exec fails: what can be told before hooks run or `start` comes.
 static int look_for_program(const char* program, const char* path) {
   struct stat status;
   if (strchr(program, '/') != nullptr) {
@@ -106,9 +106,10 @@ static int look_for_program(const char* program, const char* path) {
   return fail_as(refused ? EACCES : ENOENT, refused ? "exec" : "search PATH", program);
 }
 
+int find_program(const StepView& step) { return look_for_program(step.text(0), step.text(1)); }
+
 // `create` ends here, `start` writes the byte. The fifo is open both ways in us, so only a byte ends the wait.
 int wait_start(const StepView& step) {
-  if (look_for_program(step.text(0), step.text(1)) != 0) return -1;
   auto fifo = static_cast<int>(step.number(0));
   send_trace();
   say(sandbox::kWaitingMark);

@@ -38,7 +38,7 @@ constexpr StepFunction kSteps[] = {
     new_keyring,     set_scheduler,    set_io_priority, set_affinity,   set_memory_policy, open_label,     set_label,
     set_umask,        set_personality, set_user,      drop_bounding,  set_caps,       no_new_privs,
     load_seccomp,    change_directory, stay_as_reaper, wait_go,
-    wait_start,       hold,             execute,
+    find_program,     wait_start,       hold,             execute,
 };
 static_assert(sizeof kSteps / sizeof *kSteps == static_cast<size_t>(StepKind::Count), "one function per StepKind");
 

@@ -118,7 +118,7 @@ int set_rlimit(const StepView&), set_oom_score_adj(const StepView&), new_keyring
 int set_umask(const StepView&), set_personality(const StepView&), set_user(const StepView&);
 int drop_bounding(const StepView&), set_caps(const StepView&), no_new_privs(const StepView&);
 int load_seccomp(const StepView&), change_directory(const StepView&), be_born(const StepView&), new_session(const StepView&);
-int stay_as_reaper(const StepView&), wait_outside(const StepView&), wait_go(const StepView&), wait_start(const StepView&), hold(const StepView&), execute(const StepView&);
+int stay_as_reaper(const StepView&), wait_outside(const StepView&), wait_go(const StepView&), find_program(const StepView&), wait_start(const StepView&), hold(const StepView&), execute(const StepView&);
 
 // Opens the sources of all bind mounts and of the root before any content of the container is reachable (SECURITY B5)
 // and while we still have the caller's ids.
