@@ -4,12 +4,12 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
+#include "base/duration.h"
 #include "base/text.h"
 #include "engine/identity.h"
 #include "shim/protocol.h"
@@ -168,8 +168,7 @@ Result<Fd> connect_shim(const std::string& runtime_directory, uint8_t wants) {
   for (int attempt = 0;; ++attempt) {
     if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) break;
     if (errno != ENOENT || attempt >= 200) return fail_errno("connect", "hull-shim");
-    timespec pause{0, 5000000};
-    ::nanosleep(&pause, nullptr);
+    sleep_ms(5);
   }
   char message[2] = {shim::kAttach, static_cast<char>(wants)};
   if (::send(socket.get(), message, sizeof message, MSG_NOSIGNAL) < 0) return fail_errno("send", "hull-shim");

@@ -3,11 +3,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cstring>
 
+#include "base/duration.h"
 #include "base/text.h"
 #include "engine/client.h"
 #include "engine/engine.h"
@@ -119,11 +119,6 @@ Result<int> wait_by_shim(const Layout& layout, const Found& found) {
   return exit.code;
 }
 
-void pause_ms(long ms) {
-  timespec pause{ms / 1000, ms % 1000 * 1000000};
-  ::nanosleep(&pause, nullptr);
-}
-
 }  // namespace
 
 Result<> Engine::stop(std::string_view container, std::optional<int64_t> timeout_s, std::string_view signal) const {
@@ -223,7 +218,7 @@ Result<int> Engine::wait(std::string_view container, WaitCondition condition) co
     TRY(settle_now(layout, found));
   }
   std::string directory = Records(layout).directory(found.place);
-  while (condition == WaitCondition::Removed && path_exists(directory)) pause_ms(20);
+  while (condition == WaitCondition::Removed && path_exists(directory)) sleep_ms(20);
   return code;
 }
 

@@ -3,10 +3,10 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
-#include <time.h>
 
 #include <algorithm>
 
+#include "base/duration.h"
 #include "engine/launcher.h"
 #include "kernel/host_facts.h"
 
@@ -92,8 +92,7 @@ void end_forwarder(const Layout& layout, const Record& record) {
   auto lock = open_file(lock_path(layout, record.id), O_RDONLY);
   constexpr int kPatienceMs = 2000, kLookMs = 2;
   for (int waited = 0; lock && waited < kPatienceMs && ::flock(lock->get(), LOCK_EX | LOCK_NB) != 0; waited += kLookMs) {
-    timespec pause{0, kLookMs * 1000000};
-    ::nanosleep(&pause, nullptr);
+    sleep_ms(kLookMs);
   }
 }
 

@@ -3,12 +3,12 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <memory>
 
+#include "base/duration.h"
 #include "base/text.h"
 #include "base/undo.h"
 #include "engine/names.h"
@@ -59,8 +59,7 @@ Result<RecordLock> RecordLock::take(const std::string& record_directory) {
   for (int i = 0; i < kLockAttempts; ++i) {
     auto lock = TRY(try_take(record_directory));
     if (lock) return std::move(*lock);
-    timespec pause{0, kLockPauseMs * 1000000};
-    ::nanosleep(&pause, nullptr);
+    sleep_ms(kLockPauseMs);
   }
   return fail(ErrorKind::Conflict, format("container {} is busy: another hull command holds it; try again",
                                           short_id(record_directory.substr(record_directory.rfind('/') + 1))));

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 
+#include "base/duration.h"
 #include "base/text.h"
 #include "engine/client.h"
 #include "engine/create.h"
@@ -96,8 +97,7 @@ Result<Started> start_locked(const Layout& layout, const Record& record, const S
   auto started = attempt();
   for (int i = 1; i < kAttempts && !started && lost_its_target(layout, record, prepared, started.error()); ++i) {
     prepared.reset();  // with its locks
-    timespec pause{0, 10000000};
-    ::nanosleep(&pause, nullptr);
+    sleep_ms(10);
     started = attempt();
   }
   if (started && on_note)

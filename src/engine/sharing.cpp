@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include <memory>
 #include <set>
 
+#include "base/duration.h"
 #include "base/text.h"
 #include "engine/names.h"
 #include "engine/share_index.h"
@@ -31,11 +31,6 @@ constexpr int kPatienceMs = 30000, kPauseMs = 5;
 
 uint64_t flag_of(NsKind kind) { return kernel::ns_info(kind).clone_flag; }
 const char* word_of(NsKind kind) { return kind == NsKind::Net ? "network" : kernel::ns_info(kind).name; }
-
-void pause_briefly() {
-  timespec pause{0, kPauseMs * 1000000};
-  ::nanosleep(&pause, nullptr);
-}
 
 bool is_locked(const std::string& directory) {
   auto lock = RecordLock::try_take(directory);
@@ -289,7 +284,7 @@ class Finder {
       }
       if (!undecided || !act_) return std::optional<ShareIndex::Entry>();
       if (waited >= kPatienceMs) return fail(ErrorKind::Conflict, "a container that shares with this one is being started for too long; try again");
-      pause_briefly();
+      sleep_ms(kPauseMs);
     }
   }
 
@@ -412,7 +407,7 @@ Result<StartNamespaces> find_namespaces(const Layout& layout, const Record& reco
       waited_for = finder.waits_for();
     }
     if (waited >= kPatienceMs) return fail(ErrorKind::Conflict, format("container {} is being started for too long; try again", waited_for));
-    pause_briefly();
+    sleep_ms(kPauseMs);
   }
 }
 

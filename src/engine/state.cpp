@@ -1,9 +1,9 @@
 #include "engine/state.h"
 
 #include <poll.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/duration.h"
 #include "base/text.h"
 #include "engine/events.h"
 #include "engine/ports.h"
@@ -121,8 +121,7 @@ Result<> check_empty(const kernel::Cgroup& group) {
     if (left.empty()) return {};
     if (waited >= kPatienceMs)
       return fail(ErrorKind::Conflict, format("process {} of an earlier run is still in {}: end it first", left.front(), group.path()));
-    timespec pause{0, 5000000};
-    ::nanosleep(&pause, nullptr);
+    sleep_ms(5);
   }
 }
 

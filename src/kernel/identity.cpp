@@ -144,8 +144,7 @@ static bool wait_for_directory(const Fd& directory, int64_t timeout_ms) {
     if (directory_has_ended(directory)) return true;
     int64_t left = timeout_ms < 0 ? INT64_MAX : deadline - monotonic_ms();
     if (left <= 0) return false;
-    timespec pause{0, 2000000};
-    ::nanosleep(&pause, nullptr);
+    sleep_ms(2);
   }
 }
 

@@ -9,9 +9,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <ctime>
 #include <optional>
 
+#include "base/duration.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "image/worker/layer_reader.h"
@@ -132,8 +132,7 @@ class Unpacking {
         LayerState state = shared_[index].state.load(std::memory_order_acquire);
         if (state == LayerState::Done) break;
         if (state == LayerState::Failed) return fail(ErrorKind::Conflict, "layer: one below it failed");
-        timespec pause{0, 2'000'000};
-        ::nanosleep(&pause, nullptr);
+        sleep_ms(2);
       }
     return {};
   }

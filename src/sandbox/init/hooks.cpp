@@ -125,7 +125,8 @@ static int wait_child(pid_t child, uint64_t seconds, Said& said) {
       return status;
     }
     clock_gettime(CLOCK_MONOTONIC, &now);
-    if (seconds != 0 && static_cast<uint64_t>(now.tv_sec - begin.tv_sec) > seconds) break;
+    bool whole = now.tv_nsec >= begin.tv_nsec;  // the second that has begun is over
+    if (seconds != 0 && static_cast<uint64_t>(now.tv_sec - begin.tv_sec) >= seconds + (whole ? 0 : 1)) break;
   }
   kill(-child, SIGKILL);
   waitpid(child, nullptr, 0);
