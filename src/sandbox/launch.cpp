@@ -53,13 +53,14 @@ struct Launch {
   std::string pid_text;        // for "%pid"
 };
 
-constexpr int kOutOfTheWay = 128;  // above every fixed number
-
-// Moves descriptors to fixed numbers. Sources are first copied out of the way, so no order can overwrite one.
+// Moves descriptors to fixed numbers. Sources are first copied out of the way, so no order can overwrite one; but no further
+// than that, for above 64 the kernel would have to make the process another table.
 Result<> place_descriptors(const std::vector<std::pair<int, int>>& moves) {
+  int above = 0;
+  for (const auto& move : moves) above = std::max(above, move.second + 1);
   std::vector<int> copies;
   for (const auto& [from, to] : moves) {
-    int copy = ::fcntl(from, F_DUPFD_CLOEXEC, kOutOfTheWay);
+    int copy = ::fcntl(from, F_DUPFD_CLOEXEC, above);
     if (copy < 0) return fail_errno("fcntl", format("duplicate descriptor {}", from));
     copies.push_back(copy);
   }
@@ -130,7 +131,7 @@ int become_init(Launch& launch) {
   for (const Fd& mapped : launch.mapped) moves.emplace_back(mapped.get(), next++);
   if (launch.io.listener_fd >= 0) moves.emplace_back(launch.io.listener_fd, next++);
   for (int fd : launch.io.preserved) moves.emplace_back(fd, next++);
-  int image = ::fcntl(launch.image.get(), F_DUPFD_CLOEXEC, kOutOfTheWay);
+  int image = ::fcntl(launch.image.get(), F_DUPFD_CLOEXEC, next);
   Result<> placed = place_descriptors(moves);
   if (placed && enters_user_namespace(launch.plan)) placed = keep_capabilities_over_exec();
   if (!placed) {
@@ -357,7 +358,7 @@ Result<> send_text(const Fd& control, const std::string& text) {
 }  // namespace
 
 Result<> check_open_files() {
-  constexpr rlim_t kNeeded = 192;  // above kOutOfTheWay
+  constexpr rlim_t kNeeded = 192;  // ours, and the container's until they are in their places
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kNeeded) return {};
   return fail(ErrorKind::System, format("the limit of open files is {}, and {} are needed; raise it: ulimit -n 1024", limit.rlim_cur, kNeeded));
