@@ -49,13 +49,16 @@ def exec_subjects(cleanups):
 
 def in_sequence(count):
     print(f"\n{count} runs, one after the other")
+    rounds = quietly(f"{BUILD}/floor", str(count), ROOTFS, f"{WORLD}/state", f"{NAME}-floor").stdout.split()
+    floor = sum(map(float, rounds)) / 1000
+    print(f"  {'kernel floor (bare system calls)':40} {floor:10.1f} ms     1.00 of the floor")
     for name, command in all_runtimes():
         path = f"{WORLD}/bundle-{name.replace(' ', '-')}-oci-run"
         began = time.perf_counter()
         out = quietly(f"{BUILD}/timeit", str(count), "1", *command, "run", "-b", path, f"s{os.getpid()}")
         spent = (time.perf_counter() - began) * 1000
         failed = sum(line.split()[1] != "0" for line in out.stdout.splitlines())
-        print(f"  {name:40} {spent:10.1f} ms" + (f", {failed} failed" if failed else ""))
+        print(f"  {name:40} {spent:10.1f} ms {spent / floor:8.2f}" + (f", {failed} failed" if failed else ""))
 
 
 def many_at_once(count):
