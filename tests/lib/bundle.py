@@ -82,8 +82,26 @@ def command(runtime="hull"):
     return [runtime, "--root", scratch(f"{runtime}-state")]
 
 
+_v1_alone = [False]
+
+
+@contextlib.contextmanager
+def v1_alone():
+    """Every runtime as on a host without cgroup v2."""
+    _v1_alone[0] = True
+    try:
+        yield
+    finally:
+        _v1_alone[0] = False
+
+
+def hierarchies_of(runtime):
+    """What a runtime's process does first: crun refuses hybrid cgroups."""
+    return hide_unified if runtime == "crun" or _v1_alone[0] else None
+
+
 def hide_unified():
-    """crun refuses hybrid cgroups: it gets a mount namespace without the unified hierarchy."""
+    """A mount namespace without the unified hierarchy."""
     isolate.unshare(isolate.CLONE_NEWNS)
     isolate.mount(None, "/", None, isolate.MS_REC | isolate.MS_PRIVATE)
     with contextlib.suppress(OSError):  # the test's own subtree lies over the hierarchy
@@ -93,9 +111,7 @@ def hide_unified():
 
 def oci(*argv, runtime="hull", **options):
     """Run one command of the runtime to its end."""
-    if runtime == "crun":
-        options["preexec"] = hide_unified
-    result = run(*command(runtime), *argv, **options)
+    result = run(*command(runtime), *argv, preexec=hierarchies_of(runtime), **options)
     result.argv = [f"{runtime}-oci", *map(str, argv)]
     return result
 
@@ -108,7 +124,7 @@ def quiet_oci(*argv, runtime="hull", env=None):
         os.unlink(log_file)
     words = command(runtime) + ["--log", log_file, "--log-format", "json", *map(str, argv)]
     child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                             env=environment(env), preexec_fn=hide_unified if runtime == "crun" else None)
+                             env=environment(env), preexec_fn=hierarchies_of(runtime))
     ledger.KNOWN_CHILDREN.add(child.pid)
     try:
         code = child.wait(30)
