@@ -9,7 +9,7 @@ import threading
 
 from crash.killat_test import ISOLATED, sample
 from lib import ledger
-from lib.bundle import bundle, command, oci, quiet_oci
+from lib.bundle import bundle, command, hierarchies_of, oci, quiet_oci, v1_alone
 from lib.hull import check, compiled, log, run, scratch
 
 SLEEP = {"process": {"args": ["/bin/sleep", "600"]}}
@@ -17,7 +17,7 @@ TRUE = {"process": {"args": ["/bin/true"]}}
 
 
 def killat(step, *argv):
-    result = run(compiled("crash/killat.c"), step, *command(), *argv, timeout=40, env={"KILLAT_QUIET": "1"})
+    result = run(compiled("crash/killat.c"), step, *command(), *argv, timeout=40, env={"KILLAT_QUIET": "1"}, preexec=hierarchies_of("hull"))
     answer = [line for line in result.out.splitlines() if line.startswith(("killed ", "reached ", "hang"))]
     check(answer, f"killat gave no answer: {result}")
     return answer[-1].split()
@@ -108,6 +108,12 @@ def test_run_is_clean_after_a_kill_at_any_call():
 
 def test_run_detached_is_clean_after_a_kill_at_any_call():
     sweep(["run", "-d", "-b", "{}", "victim"])
+
+
+def test_run_is_clean_on_cgroup_v1_alone():
+    """Where the groups are made while hull-init begins."""
+    with v1_alone():
+        sweep(["run", "-d", "-b", "{}", "victim"])
 
 
 def test_exec_is_clean_after_a_kill_at_any_call():
