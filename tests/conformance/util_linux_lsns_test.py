@@ -172,6 +172,7 @@ def test_many_processes_are_shared_between_processors_without_loss():
         child.stdout.readline()
         inode = ns(child.pid, "uts")
         equal(listed(inode)["nprocs"], 161, "processes")
+        eventually(lambda: hull("lsns", inode).out.count("sleep 99.5\n") >= 159)  # each has become its program
         compare_all("lsns", [["-t", "uts"], ["-J", "-t", "uts"], [str(inode)]], map_out=stable)
 
 

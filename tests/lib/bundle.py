@@ -111,7 +111,9 @@ def hide_unified():
 
 def oci(*argv, runtime="hull", **options):
     """Run one command of the runtime to its end."""
-    result = run(*command(runtime), *argv, preexec=hierarchies_of(runtime), **options)
+    if first := hierarchies_of(runtime):
+        options["preexec"] = first
+    result = run(*command(runtime), *argv, **options)
     result.argv = [f"{runtime}-oci", *map(str, argv)]
     return result
 
