@@ -89,15 +89,11 @@ Result<int> run_to_end(const OciCall& call, const MakeArgs& args, std::string_vi
 }  // namespace
 
 int oci_create(const OciCall& call) {
-  MakeArgs args;
-  std::vector<std::string_view> words;
-  if (auto code = oci_begin(call, kOciCreateSyntax, &args, words)) return *code;
-  auto make = [&]() -> Result<pid_t> {
+  return oci_act<MakeArgs>(call, kOciCreateSyntax, [&](const MakeArgs& args, const Words& words) -> Result<> {
     runtime::CreateOptions options = TRY(options_of(call, args, words[0]));
-    return runtime::create(options, TRY(runtime::parse_config(options.config)));
-  };
-  auto made = make();
-  return made ? 0 : oci_report(call.globals, made.error());
+    TRY(runtime::create(options, TRY(runtime::parse_config(options.config))));
+    return {};
+  });
 }
 
 int oci_run(const OciCall& call) {

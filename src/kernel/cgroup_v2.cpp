@@ -215,6 +215,7 @@ class CgroupsV2 final : public Cgroups {
     return directory;
   }
   Result<std::unique_ptr<Cgroup>> finish(const std::string& path) override { return find(path); }
+
   Result<> remove(const std::string& path, int timeout_ms) override {
     TRY(check_cgroup_path(path));
     return remove_groups({tree_.get()}, relative_group(path), timeout_ms);
