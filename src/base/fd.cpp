@@ -206,8 +206,6 @@ Result<> remove_tree(const std::string& path) {
   }
 }
 
-constexpr size_t kMostSent = 32;
-
 Result<> send_message(const Fd& socket, std::string_view text, const std::vector<int>& fds, const std::string& what) {
   iovec data{const_cast<char*>(text.data()), text.size()};
   alignas(cmsghdr) char space[CMSG_SPACE(kMostSent * sizeof(int))] = {};

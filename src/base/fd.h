@@ -40,7 +40,8 @@ Result<Pipe> make_pipe();                                     // O_CLOEXEC
 struct SocketPair { Fd first, second; };
 Result<SocketPair> make_socket_pair(int type);                // AF_UNIX, SOCK_CLOEXEC
 
-// One message with at most 32 descriptors (SCM_RIGHTS); unix(7). `what` names the socket in errors.
+constexpr size_t kMostSent = 32;  // descriptors
+// One message with at most kMostSent descriptors (SCM_RIGHTS); unix(7). `what` names the socket in errors.
 Result<> send_message(const Fd& socket, std::string_view text, const std::vector<int>& fds, const std::string& what);
 
 // open(2)/openat(2) with O_CLOEXEC added.

@@ -345,6 +345,7 @@ Result<> send_made(const Launch& launch, bool began, const std::vector<int>& gro
   std::vector<int> all(with ? 1 : 0, with.get());
   all.insert(all.end(), group_files.begin(), group_files.end());
   const char words[] = {'M', static_cast<char>(group_files.size())};
+  static_assert(1 + kMaxGroupFiles <= kMostSent);
   Result<> sent = send_message(control, {words, sizeof words}, all, "control socket");
   return sent || sent.error().errno_value() == EPIPE ? Result<>() : std::move(sent);
 }

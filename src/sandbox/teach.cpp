@@ -50,9 +50,13 @@ std::string teach_bind(const Step& step) {
   return text + "fi\n";
 }
 
+std::string teach_cgroup_parent(const std::string& base) {
+  return format("mkdir -p {0}\nmount -t tmpfs -o mode=755,nosuid,nodev,noexec tmpfs {0}\n", base);
+}
+
 std::string teach_cgroups(const Step& step) {
   std::string base = inside(step.texts[0]);
-  std::string text = format("mkdir -p {0}\nmount -t tmpfs -o mode=755,nosuid,nodev,noexec tmpfs {0}\n", base);
+  std::string text = teach_cgroup_parent(base);
   for (size_t i = 1; i + 1 < step.texts.size(); i += 2) {
     bool unified = step.texts[i + 1] == "unified";
     text += format("mkdir {0}/{1}; mount -t {2}{3} cgroup {0}/{1}\n", base, step.texts[i], unified ? "cgroup2" : "cgroup",
@@ -63,7 +67,7 @@ std::string teach_cgroups(const Step& step) {
 
 std::string teach_cgroup_binds(const Step& step) {
   std::string base = inside(step.texts[0]);
-  std::string text = format("mkdir -p {0}\nmount -t tmpfs -o mode=755,nosuid,nodev,noexec tmpfs {0}\n", base);
+  std::string text = teach_cgroup_parent(base);
   for (size_t i = 1; i + 1 < step.texts.size(); i += 2)
     text += format("mkdir {0}/{1}; mount --bind {2} {0}/{1}\n", base, step.texts[i], shell_quote(step.texts[i + 1]));
   return text;
