@@ -54,8 +54,8 @@ void sweep(const Layout& layout, const std::string& directory, bool ephemeral) {
     if (!lock || !*lock || path_exists(path + "/config.json")) continue;
     if (kernel::Cgroups* cgroups = host_cgroups(); cgroups && !cgroups->remove("/hull/" + id, 100)) continue;  // next time
     if (auto store = image::ImageStore::open(layout.root)) (void)store->remove_snapshot(id);
-    (void)remove_tree(layout.runtime_directory(id));
-    (void)remove_tree(path);
+    if (!ephemeral) (void)remove_tree(layout.runtime_directory(id));
+    (void)remove_tree(path);  // once: it ends our lock, and whoever makes it anew has his own
   }
 }
 

@@ -67,15 +67,26 @@ Result<RecordLock> RecordLock::take(const std::string& record_directory) {
 
 // ---- making
 
+// Until it is locked another command's sweep takes the directory for one that a kill left.
+static Result<RecordLock> make_locked(const std::string& directory) {
+  constexpr int kAttempts = 100;
+  for (int i = 1;; ++i) {
+    if (::mkdir(directory.c_str(), 0700) != 0) return fail_errno("mkdir", directory);
+    Result<RecordLock> lock = RecordLock::take(directory);
+    if (lock) return lock;
+    (void)::rmdir(directory.c_str());
+    if (lock.error().kind() != ErrorKind::NotFound || i == kAttempts) return lock;
+  }
+}
+
 // Order, and what a kill leaves behind: directory (empty, unlocked: swept), name (its record has no config.json:
 // swept with it), config.json (a created container: a user can see and remove it).
 Result<RecordLock> Records::create(Record& record, bool starting) const {
   bool ephemeral = record.config.rm;
   std::string directory = layout_.record_directory(record.id, ephemeral);
-  if (::mkdir(directory.c_str(), 0700) != 0) return fail_errno("mkdir", directory);
+  RecordLock lock = TRY(make_locked(directory));
   Undo undo;
   undo.add([&] { (void)remove_tree(directory); });
-  RecordLock lock = TRY(RecordLock::take(directory));
   if (record.name.empty()) TRY(make_up_name(record));
   else TRY(claim_name(record.name, {record.id, ephemeral}));
   undo.add([&] { release_name(record.name, {record.id, ephemeral}); });

@@ -119,8 +119,19 @@ Result<> write_group_file(const CgroupTree& tree, const std::string& group, cons
   return {};
 }
 
+// Whether a group of v2 is without the controller: its parents do not give it, or the host has it on v1.
+static bool lacks_controller(const CgroupTree& tree, const std::string& group, std::string_view controller) {
+  Result<std::string> given = read_group_file(tree, group, "cgroup.controllers");
+  if (!given) return false;  // v1
+  std::vector<std::string_view> names = split_words(trim(*given));
+  return std::find(names.begin(), names.end(), controller) == names.end();
+}
+
 // What the user can do about a value that the kernel refused.
-static std::string remedy_for(const CgroupWrite& write, int error) {
+static std::string remedy_for(const CgroupTree& tree, const std::string& group, const CgroupWrite& write, int error) {
+  if (error == ENOENT && lacks_controller(tree, group, write.controller))
+    return format("the {} controller is not given to this group: enable it in cgroup.subtree_control of the groups above, or leave it out",
+                  write.controller);
   if (error == ENOENT && write.file.find("memsw") != std::string::npos)
     return "this kernel does not account swap; leave out the swap limit, or boot with swapaccount=1";
   if (error == ENODEV && write.value.find(':') != std::string::npos) return "name a block device that is there, by its numbers; see /sys/block/*/dev";
@@ -144,7 +155,7 @@ Result<> apply_write(const CgroupTree& tree, const std::string& group, const Cgr
   return fail(Error(kind_of_errno(error),
                     format("cannot set {} to {} in cgroup /{}: {}", write.file, escape_controls(write.value), group,
                            errno_text(error)), error)
-                  .with_remedy(remedy_for(write, error)));
+                  .with_remedy(remedy_for(tree, group, write, error)));
 }
 
 Result<> apply_writes(const std::vector<CgroupWrite>& writes, const std::function<Result<>(const CgroupWrite&)>& apply) {

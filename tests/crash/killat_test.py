@@ -333,14 +333,15 @@ def test_a_killed_first_process_is_reported_as_137():
 def foreground(*argv):
     """`hull run` beside the test; reaped at the end, however it ended."""
     child = subprocess.Popen([binary(), "run", "--name=cc", "--net=none", *argv], env=environment(), stdin=subprocess.DEVNULL,
-                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     ledger.KNOWN_CHILDREN.add(child.pid)
     try:
-        eventually(lambda: hull("ps", "-q").ok().line, 3, "the container is listed")
+        eventually(lambda: hull("ps", "-q").ok().line or child.poll() is not None, 10, "the container is listed")
+        check(child.poll() is None, f"run ended with {child.returncode}")
         yield child
     finally:
         child.kill()
-        child.wait()
+        log(child.communicate()[1])
         ledger.KNOWN_CHILDREN.discard(child.pid)
 
 

@@ -139,3 +139,13 @@ def test_running_out_of_memory_is_told():
     eventually(lambda: status("hungry") == "exited")
     equal(inspect("hungry", "{{.State.OOMKilled}}"), "true")
     hull("rm", "hungry").ok()
+
+
+def test_what_tidies_up_leaves_what_is_being_made_alone():
+    """Every listing sweeps what a killed command left; a container that is being made is no such thing."""
+    script = f"while :; do {binary()} ps -aq >/dev/null; done"
+    with background("sh", "-c", script), background("sh", "-c", script), background("sh", "-c", script):
+        for _ in range(100):
+            hull("run", "--rm", "--name=quick", "--net=none", "busybox", "true").ok().quiet()
+            hull("create", "--name=slow", "--net=none", "busybox", "true").ok().quiet()
+            hull("rm", "slow").ok()
