@@ -9,12 +9,9 @@ target_compile_options(hull_flags INTERFACE -Wall -Wextra -Wshadow -Wno-missing-
 if(HULL_SANITIZE)
   target_compile_options(hull_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(hull_flags INTERFACE -fsanitize=address,undefined)
-  set(HULL_STATIC_LINK "")
 else()
   target_compile_options(hull_flags INTERFACE -fPIE -fstack-protector-strong -fstack-clash-protection
     -ffunction-sections -fdata-sections
     $<$<NOT:$<CONFIG:Debug>>:-D_FORTIFY_SOURCE=2> -D_GLIBCXX_ASSERTIONS)
   target_link_options(hull_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,-z,pack-relative-relocs,--gc-sections)
-  # Static-pie starts in half the time of the dynamic binary; plain -static makes the first throw cost 1 ms.
-  set(HULL_STATIC_LINK -static-pie)
 endif()

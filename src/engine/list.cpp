@@ -1,6 +1,9 @@
 // Seeing containers: resolve, inspect, list with docker's filters, and what other rooms ask about them.
-#include <fts.h>
+#include <dirent.h>
+#include <fcntl.h>
 #include <regex.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -223,16 +226,33 @@ Result<std::vector<Container>> Engine::list(const ListOptions& options) const {
   return found;
 }
 
-// The container may be changing the tree: fts(3) goes by descriptor, follows no link and counts what it meets. A file of
-// several names counts for each, as one cannot know which are still there.
-static int64_t bytes_below(std::string directory) {
-  char* roots[] = {directory.data(), nullptr};
-  FTS* tree = directory.empty() ? nullptr : ::fts_open(roots, FTS_PHYSICAL | FTS_XDEV, nullptr);
-  if (tree == nullptr) return 0;
+// The container may be changing the tree: by descriptors, through no link and on one file system, as deep as descriptors
+// reach. A file of several names counts for each, as one cannot know which are still there.
+static int64_t bytes_below(const std::string& directory) {
+  using Level = std::unique_ptr<DIR, int (*)(DIR*)>;
+  std::vector<Level> levels;
+  dev_t device = 0;
+  auto enter = [&](int at, const char* name) {
+    int fd = ::openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (DIR* stream = fd < 0 ? nullptr : ::fdopendir(fd); stream != nullptr) levels.emplace_back(stream, ::closedir);
+    else if (fd >= 0) ::close(fd);
+  };
+  struct stat status;
+  if (::lstat(directory.c_str(), &status) == 0) device = status.st_dev;
+  enter(AT_FDCWD, directory.c_str());
   int64_t bytes = 0;
-  while (const FTSENT* entry = ::fts_read(tree))
-    if (entry->fts_info == FTS_F || entry->fts_info == FTS_SL) bytes += entry->fts_statp->st_size;
-  ::fts_close(tree);
+  while (!levels.empty()) {
+    const dirent* entry = ::readdir(levels.back().get());
+    if (entry == nullptr) {
+      levels.pop_back();
+      continue;
+    }
+    std::string_view name = entry->d_name;
+    int at = ::dirfd(levels.back().get());
+    if (name == "." || name == ".." || ::fstatat(at, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0 || status.st_dev != device) continue;
+    if (S_ISDIR(status.st_mode)) enter(at, entry->d_name);
+    else if (S_ISREG(status.st_mode) || S_ISLNK(status.st_mode)) bytes += status.st_size;
+  }
   return bytes;
 }
 

@@ -46,12 +46,29 @@ Result<int> wait_like_child(pid_t child, bool forward_signals) {
   return 128 + WTERMSIG(status);
 }
 
+// Where execvp(3) finds it; as given, if nowhere.
+static std::string found_on_path(const std::string& name) {
+  const char* path = ::getenv("PATH");
+  if (path == nullptr || name.find('/') != std::string::npos) return name;
+  for (const std::string& directory : split(path, ':')) {
+    std::string file = (directory.empty() ? "." : directory) + "/" + name;
+    if (::access(file.c_str(), X_OK) == 0) return file;
+  }
+  return name;
+}
+
 Error execute(const std::vector<std::string>& command) {
   if (!command.empty()) {
-    std::vector<char*> arguments;
+    std::vector<char*> arguments{nullptr};
     for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
-    ::execvp(arguments[0], arguments.data());
+    ::execvp(arguments[1], arguments.data() + 1);
+    if (errno == ENOEXEC) {  // a script without a first line: the shell's, as glibc's execvp has it and musl's has not
+      std::string script = found_on_path(command[0]), shell = "/bin/sh";
+      arguments[0] = shell.data();
+      arguments[1] = script.data();
+      ::execv(shell.c_str(), arguments.data());
+    }
     return Error(kind_of_errno(errno), format("failed to execute {}: {}", command[0], errno_text(errno)), errno);
   }
   const char* shell = ::getenv("SHELL");

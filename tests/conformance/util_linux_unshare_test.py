@@ -56,6 +56,17 @@ def test_root_directory_ids_and_exit_codes():
                             ["--", "echo", "--"], ["-u", "--", "hostname"], ["-fp", "sh", "-c", "echo $$"]])
 
 
+def test_a_script_without_a_first_line_is_the_shells():
+    folder = scratch("scripts")
+    os.makedirs(folder)
+    for name, text in (("plain", 'echo "plain $0 $*"\n'), ("no-program", b"\x7fELF".decode() + "\n"), ("empty", "")):
+        with open(f"{folder}/{name}", "w") as file:
+            file.write(text)
+        os.chmod(f"{folder}/{name}", 0o755)
+    compare_all("unshare", [["-u", f"{folder}/plain", "a", "b c"], ["-u", "plain", "x"], ["-u", f"{folder}/empty"], ["-f", f"{folder}/no-program"]],
+                env={"PATH": f"/nonexistent:{folder}:/usr/bin:/bin"})
+
+
 def test_proc_of_a_new_pid_namespace():
     compare_all("unshare", [["-fp", "--mount-proc", "sh", "-c", "echo $$ /proc/[0-9]*; grep -c ' /proc ' /proc/self/mountinfo"],
                             ["-p", "-f", "--mount-proc=/proc", "ls", "/proc/1/comm"], ["--mount-proc=/nonexistent", "true"],

@@ -4,7 +4,7 @@ import re
 
 from lib.hull import REPOSITORY
 
-RANKS = {"base": 0, "kernel": 1, "oci": 1, "sandbox": 2, "ns": 2, "image": 2, "net": 2, "runtime": 3, "shim": 3,
+RANKS = {"base": 0, "musl": 1, "kernel": 1, "oci": 1, "sandbox": 2, "ns": 2, "image": 2, "net": 2, "runtime": 3, "shim": 3,
          "engine": 4, "api": 5, "cli": 6}
 # The one include between equals: cgroup and seccomp take the runtime-spec's plain data as their vocabulary.
 EQUALS = {("kernel", "oci")}
