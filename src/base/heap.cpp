@@ -66,12 +66,12 @@ Heap::Piece* Heap::piece_of(const void* at) const {
   return static_cast<Piece*>(const_cast<void*>(at)) - 1;
 }
 
-bool Heap::is_inner(const Piece* piece) const { return piece->mark == mark(piece, kInner); }
-
 // The piece proper of a caller's bytes.
 Heap::Piece* Heap::used(const void* at) const {
   Piece* piece = piece_of(at);
-  if (is_inner(piece)) piece = piece_of(static_cast<const std::byte*>(at) - piece->bytes);
+  if (piece->mark == mark(piece, kUsed)) return piece;
+  if (piece->mark != mark(piece, kInner)) damaged();
+  piece = piece_of(static_cast<const std::byte*>(at) - piece->bytes);
   if (piece->mark != mark(piece, kUsed)) damaged();
   return piece;
 }
@@ -115,7 +115,7 @@ Heap::Found Heap::find(size_t size) {
     piece = carve(bytes_of(index));
     if (piece == nullptr) return {no_memory(), false};
   } else {
-    if (piece->mark != mark(piece, kFree) || piece->bytes != bytes_of(index)) damaged();
+    if (piece->mark != mark(piece, kFree)) damaged();
     uint64_t next;
     std::memcpy(&next, piece->data(), sizeof next);
     free_[index] = next ^ secret_ ^ reinterpret_cast<uintptr_t>(piece);
@@ -180,11 +180,12 @@ void Heap::release(void* at) {
   if (at == nullptr) return;
   Piece* piece = used(at);
   if (piece->bytes > kLargest) {
+    int error = errno;  // free(3) leaves it
     ::munmap(piece, sizeof(Piece) + piece->bytes);
+    errno = error;
     return;
   }
   size_t index = class_of(piece->bytes);
-  if (piece->bytes != bytes_of(index)) damaged();
   uint64_t next = free_[index] ^ secret_ ^ reinterpret_cast<uintptr_t>(piece);
   std::memcpy(piece->data(), &next, sizeof next);
   piece->mark = mark(piece, kFree);

@@ -38,13 +38,12 @@ class Heap {
   uint64_t mark(const Piece* piece, uint64_t state) const;
   Piece* piece_of(const void* at) const;
   Piece* used(const void* at) const;
-  bool is_inner(const Piece* piece) const;
 
   uint64_t secret_ = 0;
   std::byte* at_;
   size_t left_;
   size_t next_map_ = 512 << 10;  // bytes
-  uint64_t free_[kClasses] = {}; // the last released of each class, as an address
+  uint64_t free_[kClasses] = {};  // the last released of each class, as an address
 };
 
 }  // namespace hull

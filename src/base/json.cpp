@@ -14,9 +14,57 @@ namespace {
 
 constexpr size_t kMaxDepth = 64;
 
-// Walks the text once before the value parser does and finds a key that an object holds twice. Boost.JSON keeps
-// the last one silently; two readers that differ in that are how a check is bypassed.
-struct DuplicateKeyHandler {
+// Builds the value and counts the members. Boost.JSON keeps the last of two members with one key, silently; two readers that
+// differ in that are how a check is bypassed. So fewer members in the value than in the text is an error.
+struct Builder {
+  constexpr static size_t max_object_size = boost::json::object::max_size();
+  constexpr static size_t max_array_size = boost::json::array::max_size();
+  constexpr static size_t max_key_size = boost::json::string::max_size();
+  constexpr static size_t max_string_size = boost::json::string::max_size();
+
+  boost::json::value_stack stack;
+  size_t members = 0;
+
+  using error = boost::json::error_code;
+  using text = boost::json::string_view;
+  bool on_document_begin(error&) { return true; }
+  bool on_document_end(error&) { return true; }
+  bool on_object_begin(error&) { return true; }
+  bool on_object_end(size_t count, error&) { stack.push_object(count); return true; }
+  bool on_array_begin(error&) { return true; }
+  bool on_array_end(size_t count, error&) { stack.push_array(count); return true; }
+  bool on_key_part(text part, size_t, error&) { stack.push_chars(part); return true; }
+  bool on_key(text part, size_t, error&) { stack.push_key(part); ++members; return true; }
+  bool on_string_part(text part, size_t, error&) { stack.push_chars(part); return true; }
+  bool on_string(text part, size_t, error&) { stack.push_string(part); return true; }
+  bool on_number_part(text, error&) { return true; }
+  bool on_int64(int64_t number, text, error&) { stack.push_int64(number); return true; }
+  bool on_uint64(uint64_t number, text, error&) { stack.push_uint64(number); return true; }
+  bool on_double(double number, text, error& code) {
+    stack.push_double(number);
+    if (std::isfinite(number)) return true;  // 6E8899 is infinity to Boost, and it prints what it would not parse
+    code = boost::json::error::exponent_overflow;
+    return false;
+  }
+  bool on_bool(bool truth, error&) { stack.push_bool(truth); return true; }
+  bool on_null(error&) { stack.push_null(); return true; }
+  bool on_comment_part(text, error&) { return true; }
+  bool on_comment(text, error&) { return true; }
+};
+
+size_t count_members(const value& v) {
+  size_t count = 0;
+  if (v.is_object()) {
+    count = v.get_object().size();
+    for (const auto& member : v.get_object()) count += count_members(member.value());
+  } else if (v.is_array()) {
+    for (const auto& element : v.get_array()) count += count_members(element);
+  }
+  return count;
+}
+
+// Finds the key that an object holds twice.
+struct KeyWalk {
   constexpr static size_t max_object_size = static_cast<size_t>(-1);
   constexpr static size_t max_array_size = static_cast<size_t>(-1);
   constexpr static size_t max_key_size = static_cast<size_t>(-1);
@@ -26,35 +74,39 @@ struct DuplicateKeyHandler {
   std::string key, duplicate;
 
   using error = boost::json::error_code;
+  using text = boost::json::string_view;
   bool on_document_begin(error&) { return true; }
   bool on_document_end(error&) { return true; }
   bool on_object_begin(error&) { open_objects.emplace_back(); return true; }
   bool on_object_end(size_t, error&) { open_objects.pop_back(); return true; }
   bool on_array_begin(error&) { return true; }
   bool on_array_end(size_t, error&) { return true; }
-  bool on_key_part(boost::json::string_view part, size_t, error&) { key.append(part.data(), part.size()); return true; }
-  bool on_key(boost::json::string_view part, size_t, error& code) {
+  bool on_key_part(text part, size_t, error&) { key.append(part.data(), part.size()); return true; }
+  bool on_key(text part, size_t, error& code) {
     key.append(part.data(), part.size());
     bool fresh = open_objects.back().insert(key).second;
     if (!fresh) { duplicate = key; code = boost::json::error::exception; }
     key.clear();
     return fresh;
   }
-  bool on_string_part(boost::json::string_view, size_t, error&) { return true; }
-  bool on_string(boost::json::string_view, size_t, error&) { return true; }
-  bool on_number_part(boost::json::string_view, error&) { return true; }
-  bool on_int64(int64_t, boost::json::string_view, error&) { return true; }
-  bool on_uint64(uint64_t, boost::json::string_view, error&) { return true; }
-  bool on_double(double number, boost::json::string_view, error& code) {
-    if (std::isfinite(number)) return true;  // 6E8899 is infinity to Boost, and it prints what it would not parse
-    code = boost::json::error::exponent_overflow;
-    return false;
-  }
+  bool on_string_part(text, size_t, error&) { return true; }
+  bool on_string(text, size_t, error&) { return true; }
+  bool on_number_part(text, error&) { return true; }
+  bool on_int64(int64_t, text, error&) { return true; }
+  bool on_uint64(uint64_t, text, error&) { return true; }
+  bool on_double(double, text, error&) { return true; }
   bool on_bool(bool, error&) { return true; }
   bool on_null(error&) { return true; }
-  bool on_comment_part(boost::json::string_view, error&) { return true; }
-  bool on_comment(boost::json::string_view, error&) { return true; }
+  bool on_comment_part(text, error&) { return true; }
+  bool on_comment(text, error&) { return true; }
 };
+
+std::string key_held_twice(std::string_view text, const boost::json::parse_options& options) {
+  boost::json::basic_parser<KeyWalk> walk(options);
+  boost::json::error_code code;
+  walk.write_some(false, text.data(), text.size(), code);
+  return walk.handler().duplicate;
+}
 
 void write_pretty(std::string& out, const value& v, int indent, int level) {
   auto newline = [&](int at) { out.push_back('\n'); out.append(static_cast<size_t>(indent * at), ' '); };
@@ -91,18 +143,18 @@ void write_pretty(std::string& out, const value& v, int indent, int level) {
 Result<value> parse(std::string_view text, std::string_view name) {
   boost::json::parse_options options;
   options.max_depth = kMaxDepth;
-  boost::json::basic_parser<DuplicateKeyHandler> checker(options);
+  boost::json::basic_parser<Builder> parser(options);
+  // Read, looked at and dropped: its parts come from one piece of memory and go with it.
+  Builder& builder = parser.handler();
+  builder.stack.reset(boost::json::make_shared_resource<boost::json::monotonic_resource>(2 * text.size() + 1024));
   boost::json::error_code code;
-  checker.write_some(false, text.data(), text.size(), code);
-  if (!checker.handler().duplicate.empty())
-    return fail(ErrorKind::Invalid, format("{}: the key \"{}\" stands twice in one object", name, checker.handler().duplicate));
-  if (!code) {
-    // Read, looked at and dropped: its parts come from one piece of memory and go with it.
-    auto memory = boost::json::make_shared_resource<boost::json::monotonic_resource>(2 * text.size() + 1024);
-    value parsed = boost::json::parse(boost::json::string_view(text.data(), text.size()), code, std::move(memory), options);
-    if (!code) return parsed;
-  }
-  return fail(ErrorKind::Invalid, format("{}: not valid JSON: {}", name, code.message()));
+  size_t read = parser.write_some(false, text.data(), text.size(), code);
+  if (!code && read < text.size()) code = boost::json::error::extra_data;
+  if (code) return fail(ErrorKind::Invalid, format("{}: not valid JSON: {}", name, code.message()));
+  value parsed = builder.stack.release();
+  if (count_members(parsed) != builder.members)
+    return fail(ErrorKind::Invalid, format("{}: the key \"{}\" stands twice in one object", name, key_held_twice(text, options)));
+  return parsed;
 }
 
 std::string to_text(const value& v) { return boost::json::serialize(v); }

@@ -14,11 +14,7 @@ extern "C" {
 void* malloc(size_t size) { return heap.allocate(size); }
 void* calloc(size_t count, size_t size) { return heap.allocate_zeroed(count, size); }
 void* realloc(void* at, size_t size) { return heap.resize(at, size); }
-void free(void* at) {
-  int error = errno;
-  heap.release(at);
-  errno = error;
-}
+void free(void* at) { heap.release(at); }
 void* aligned_alloc(size_t alignment, size_t size) { return heap.allocate_aligned(alignment, size); }
 void* memalign(size_t alignment, size_t size) { return heap.allocate_aligned(alignment, size); }
 int posix_memalign(void** at, size_t alignment, size_t size) {

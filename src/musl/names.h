@@ -7,10 +7,10 @@
 
 namespace hull::musl {
 
+// Arrays, not pointers: nothing of it is relocated at the start.
 struct ErrorName {
   int number;
-  const char* name;
-  const char* text;
+  char name[16], text[52];
 };
 
 constexpr ErrorName kErrors[] = {
@@ -150,7 +150,7 @@ constexpr ErrorName kErrors[] = {
 
 struct SignalName {
   int number;
-  const char* name;
+  char name[8];
 };
 
 constexpr SignalName kSignals[] = {

@@ -42,9 +42,7 @@ extern "C" __attribute__((visibility("hidden"), used)) void hull_relocate() {
       *where++ += base();
       continue;
     }
-    uintptr_t* at = where;
-    for (Elf64_Xword map = *entry >> 1; map != 0; map >>= 1, ++at)
-      if ((map & 1) != 0) *at += base();
+    for (Elf64_Xword map = *entry >> 1; map != 0; map &= map - 1) where[__builtin_ctzll(map)] += base();
     where += 63;
   }
 }
