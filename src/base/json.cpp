@@ -63,42 +63,23 @@ size_t count_members(const value& v) {
   return count;
 }
 
-// Finds the key that an object holds twice.
-struct KeyWalk {
-  constexpr static size_t max_object_size = static_cast<size_t>(-1);
-  constexpr static size_t max_array_size = static_cast<size_t>(-1);
-  constexpr static size_t max_key_size = static_cast<size_t>(-1);
-  constexpr static size_t max_string_size = static_cast<size_t>(-1);
-
-  std::vector<std::set<std::string, std::less<>>> open_objects;
+// Builds as well, and stops at a key that an object holds twice.
+struct KeyWalk : Builder {
+  std::vector<std::set<std::string>> open_objects;
   std::string key, duplicate;
 
-  using error = boost::json::error_code;
-  using text = boost::json::string_view;
-  bool on_document_begin(error&) { return true; }
-  bool on_document_end(error&) { return true; }
   bool on_object_begin(error&) { open_objects.emplace_back(); return true; }
-  bool on_object_end(size_t, error&) { open_objects.pop_back(); return true; }
-  bool on_array_begin(error&) { return true; }
-  bool on_array_end(size_t, error&) { return true; }
-  bool on_key_part(text part, size_t, error&) { key.append(part.data(), part.size()); return true; }
-  bool on_key(text part, size_t, error& code) {
+  bool on_object_end(size_t count, error& code) { open_objects.pop_back(); return Builder::on_object_end(count, code); }
+  bool on_key_part(text part, size_t size, error& code) {
     key.append(part.data(), part.size());
-    bool fresh = open_objects.back().insert(key).second;
-    if (!fresh) { duplicate = key; code = boost::json::error::exception; }
-    key.clear();
-    return fresh;
+    return Builder::on_key_part(part, size, code);
   }
-  bool on_string_part(text, size_t, error&) { return true; }
-  bool on_string(text, size_t, error&) { return true; }
-  bool on_number_part(text, error&) { return true; }
-  bool on_int64(int64_t, text, error&) { return true; }
-  bool on_uint64(uint64_t, text, error&) { return true; }
-  bool on_double(double, text, error&) { return true; }
-  bool on_bool(bool, error&) { return true; }
-  bool on_null(error&) { return true; }
-  bool on_comment_part(text, error&) { return true; }
-  bool on_comment(text, error&) { return true; }
+  bool on_key(text part, size_t size, error& code) {
+    key.append(part.data(), part.size());
+    if (!open_objects.back().insert(key).second) { duplicate = key; code = boost::json::error::exception; }
+    key.clear();
+    return !code.failed() && Builder::on_key(part, size, code);
+  }
 };
 
 std::string key_held_twice(std::string_view text, const boost::json::parse_options& options) {

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lib.hull import Skip, binary, check, equal, scratch  # noqa: E402
+from lib.hull import Skip, background, binary, check, equal, eventually, scratch  # noqa: E402
 
 HEADERS = """dirent.h errno.h fcntl.h fnmatch.h net/if.h netinet/in.h poll.h regex.h sched.h signal.h spawn.h stdio.h
   stdlib.h sys/epoll.h sys/file.h sys/inotify.h sys/mman.h sys/mount.h sys/resource.h sys/signalfd.h sys/socket.h sys/stat.h
@@ -81,4 +81,13 @@ def test_the_program_needs_no_library_and_can_be_anywhere():
     check("INTERP" not in told and "(NEEDED)" not in told, told)
     check("DYN (Position-Independent" in told and "GNU_RELRO" in told, told)
     check(re.search(r"GNU_STACK.* RW ", told) is not None, told)
+    relro = int(re.search(r"GNU_RELRO +\S+ 0x(\w+)", told).group(1), 16)
+    with background(binary(), "events") as child:
+        eventually(lambda: os.readlink(f"/proc/{child.pid}/exe") == os.path.realpath(binary()) and "anon_inode:inotify" in
+                   [os.readlink(f"/proc/{child.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{child.pid}/fd")], what="it has started")
+        with open(f"/proc/{child.pid}/maps") as lines:
+            maps = [(*(int(end, 16) for end in line.split()[0].split("-")), line.split()[1]) for line in lines]
+    rights = next(word for low, high, word in maps if low <= maps[0][0] + relro < high)
+    equal(rights, "r--p", "constant data after the start")
+    check(not [line for line in maps if "w" in line[2] and "x" in line[2]], str(maps))
     check("Relocation section '.rela.dyn'" not in told, "plain relocations: musl does them, but the start is made for .relr.dyn")
