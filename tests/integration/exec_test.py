@@ -60,8 +60,8 @@ def test_detached_it_runs_on():
 
 
 def test_it_ends_with_its_container():
-    with container("--name=box", "--net=none", "busybox", "sleep", "0.5"):
-        hull("exec", "box", "sleep", "600").exits(137)
+    with container("--name=box", "--net=none", "busybox", "sh", "-c", "until [ -e /entered ]; do sleep 0.05; done"):
+        hull("exec", "box", "sh", "-c", "touch /entered; exec sleep 600").exits(137)
 
 
 def test_privileged_has_more_and_only_then():
