@@ -2,6 +2,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+
+#include "base/fd.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/events.h"
 #include "cli/template.h"
@@ -74,14 +80,27 @@ json::value event_template_data(const engine::Event& event) {
   return data;
 }
 
+// "EST5EDT" is a file of the zone database, and a rule without the days of change. glibc takes the file, or for a rule without
+// a file the days of the United States; musl takes the rule and has summer time all the year.
+static void complete_zone() {
+  const char* given = ::getenv("TZ");
+  std::string zone = given != nullptr ? given : "";
+  size_t digit = zone.find_first_of("0123456789");
+  if (digit == std::string::npos || zone[0] == ':' || zone[0] == '/' || zone.find(',') != std::string::npos) return;
+  if (path_exists("/usr/share/zoneinfo/" + zone)) ::setenv("TZ", (":" + zone).c_str(), 1);
+  else if (std::any_of(zone.begin() + static_cast<long>(digit), zone.end(), [](char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; }))
+    ::setenv("TZ", (zone + ",M3.2.0,M11.1.0").c_str(), 1);
+}
+
 std::string event_time_text(int64_t time_ns) {
+  [[maybe_unused]] static const bool once = (complete_zone(), true);
   time_t seconds = time_ns / kNano;
   tm local;
   ::localtime_r(&seconds, &local);
-  char date[32], zone[8];
+  char date[32];
   ::strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &local);
-  ::strftime(zone, sizeof zone, "%z", &local);  // "+0100"
-  std::string offset = local.tm_gmtoff == 0 ? "Z" : format("{}:{}", std::string_view(zone, 3), zone + 3);
+  long minutes = std::abs(local.tm_gmtoff) / 60;
+  std::string offset = local.tm_gmtoff == 0 ? "Z" : format("{}{:02}:{:02}", local.tm_gmtoff < 0 ? '-' : '+', minutes / 60, minutes % 60);
   return format("{}.{:09}{}", date, time_ns % kNano, offset);
 }
 

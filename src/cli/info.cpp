@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "image/store.h"
 #include "kernel/cgroup.h"
+#include "kernel/host_facts.h"
 
 namespace hull::cli {
 namespace {
@@ -45,7 +46,7 @@ Result<json::value> gather() {
                       {"KernelVersion", host.release},
                       {"Architecture", host.machine},
                       {"OSType", "linux"},
-                      {"NCPU", static_cast<int64_t>(::sysconf(_SC_NPROCESSORS_ONLN))},
+                      {"NCPU", static_cast<int64_t>(kernel::online_cpus())},
                       {"MemTotal", total},
                       {"Name", host.nodename},
                       {"HullRootDir", engine.root()},

@@ -1,9 +1,8 @@
 #include "cli/lsns_filter.h"
 
-#include <regex.h>
-
 #include <cctype>
 
+#include "base/pattern.h"
 #include "base/text.h"
 
 namespace hull::cli {
@@ -14,6 +13,7 @@ struct FilterNode {
   std::unique_ptr<FilterNode> left, right;
   const LsnsColumn* column = nullptr;
   std::string operation, constant;
+  std::optional<Pattern> pattern;  // the constant's, where it is one
 };
 
 namespace {
@@ -133,6 +133,7 @@ class FilterParser {
     TRY(advance());
     if (token_.kind != Token::Word && token_.kind != Token::Text) return fail(ErrorKind::Invalid, "a value is missing");
     node->constant = token_.text;
+    if (node->operation == "=~" || node->operation == "!~") node->pattern = TRY(Pattern::compile(token_.text));
     TRY(advance());
     return node;
   }
@@ -142,14 +143,6 @@ class FilterParser {
   std::string sign_;
   size_t depth_ = 0;
 };
-
-bool matches_pattern(const std::string& text, const std::string& pattern) {
-  regex_t compiled;
-  if (::regcomp(&compiled, pattern.c_str(), REG_EXTENDED | REG_NOSUB) != 0) return false;
-  bool found = ::regexec(&compiled, text.c_str(), 0, nullptr, 0) == 0;
-  ::regfree(&compiled);
-  return found;
-}
 
 int order(const FilterNode& node, const std::string& value) {
   auto left = parse_int(value), right = parse_int(node.constant);
@@ -161,8 +154,7 @@ bool compare(const FilterNode& node, LsnsContext& context, const ns::Namespace& 
   Cell cell = node.column->of_namespace(context, space);
   if (node.operation.empty()) return cell && !cell->empty() && *cell != "0";
   if (!cell) return node.operation == "!=" || node.operation == "!~";
-  if (node.operation == "=~") return matches_pattern(*cell, node.constant);
-  if (node.operation == "!~") return !matches_pattern(*cell, node.constant);
+  if (node.pattern) return node.pattern->matches(*cell) == (node.operation == "=~");
   int side = order(node, *cell);
   if (node.operation == "==") return side == 0;
   if (node.operation == "!=") return side != 0;

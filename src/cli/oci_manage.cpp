@@ -1,10 +1,9 @@
 // hull oci start, state, kill, delete, list, pause and resume.
-#include <regex.h>
-
 #include <algorithm>
 #include <functional>
 #include <memory>
 
+#include "base/pattern.h"
 #include "base/text.h"
 #include "cli/oci.h"
 #include "engine/terminal.h"
@@ -46,13 +45,11 @@ int act(const OciCall& call, const Syntax& syntax, Act action) {
 // The container called `name`, or with --regex all whose ids it fits (POSIX extended, as crun takes it).
 Result<std::vector<std::string>> ids_of(const std::string& root, const std::string& name, bool is_regex) {
   if (!is_regex) return std::vector<std::string>{name};
-  regex_t pattern;
-  if (::regcomp(&pattern, name.c_str(), REG_EXTENDED | REG_NOSUB) != 0)
-    return fail(ErrorKind::Invalid, format("--regex: \"{}\" is no regular expression", escape_controls(name)));
-  std::unique_ptr<regex_t, void (*)(regex_t*)> owner(&pattern, ::regfree);
+  Result<Pattern> pattern = Pattern::compile(name);
+  if (!pattern) return fail(std::move(pattern).error().with_context("--regex"));
   std::vector<std::string> ids;
   for (const auto& one : TRY(runtime::list(root)))
-    if (::regexec(&pattern, one.state.id.c_str(), 0, nullptr, 0) == 0) ids.push_back(one.state.id);
+    if (pattern->matches(one.state.id)) ids.push_back(one.state.id);
   return ids;
 }
 

@@ -126,8 +126,7 @@ Result<engine::RunInputs> gather_run_inputs(const engine::RunArgs& args) {
     inputs.working_directory = here;
     ::free(here);
   }
-  long cpus = ::sysconf(_SC_NPROCESSORS_ONLN);
-  inputs.cpu_count = cpus > 0 ? static_cast<unsigned>(cpus) : 0;
+  if (!args.cpus.empty()) inputs.cpu_count = kernel::online_cpus();
   return inputs;
 }
 

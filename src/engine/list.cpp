@@ -1,13 +1,13 @@
 // Seeing containers: resolve, inspect, list with docker's filters, and what other rooms ask about them.
 #include <dirent.h>
 #include <fcntl.h>
-#include <regex.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <map>
 
+#include "base/pattern.h"
 #include "base/text.h"
 #include "engine/engine.h"
 #include "engine/names.h"
@@ -52,12 +52,9 @@ bool matches_label(const Record& record, const std::string& value) {
 
 // docker takes a regular expression and tries it on the name with and without its slash; one that is malformed fits
 // nothing. The C library's extended expressions do what names need.
-bool matches_name(const std::string& name, const std::string& pattern) {
-  regex_t compiled;
-  if (::regcomp(&compiled, pattern.c_str(), REG_EXTENDED | REG_NOSUB) != 0) return false;
-  bool fits = ::regexec(&compiled, name.c_str(), 0, nullptr, 0) == 0 || ::regexec(&compiled, ("/" + name).c_str(), 0, nullptr, 0) == 0;
-  ::regfree(&compiled);
-  return fits;
+bool matches_name(const std::string& name, const std::string& text) {
+  Result<Pattern> pattern = Pattern::compile(text);
+  return pattern && (pattern->matches(name) || pattern->matches("/" + name));
 }
 
 // What `ps` shows under Networks.
@@ -125,6 +122,9 @@ Result<> check_filters(const ListOptions& options) {
     if (std::find(std::begin(kFilterKeys), std::end(kFilterKeys), key) == std::end(kFilterKeys))
       return fail(ErrorKind::Invalid, format("invalid filter '{}'", escape_controls(key)));
     if (key == "exited" && !parse_uint(value, 0, 255)) return fail(ErrorKind::Invalid, format("invalid filter 'exited={}'", value));
+    if (key == "name")
+      if (auto pattern = Pattern::compile(value); !pattern && pattern.error().kind() == ErrorKind::Unsupported)
+        return fail(ErrorKind::Invalid, format("invalid filter 'name': {}", pattern.error().text()));
     if (key == "publish" || key == "expose")
       if (!net::parse_expose(value)) return fail(ErrorKind::Invalid, format("invalid filter '{}={}'", key, escape_controls(value)));
     constexpr std::string_view kStatuses[] = {"created", "running", "paused", "restarting", "removing", "exited", "dead"};
@@ -226,40 +226,74 @@ Result<std::vector<Container>> Engine::list(const ListOptions& options) const {
   return found;
 }
 
-// The container may be changing the tree: by descriptors, through no link and on one file system, as deep as descriptors
-// reach. A file of several names counts for each, as one cannot know which are still there.
-static int64_t bytes_below(const std::string& directory) {
-  using Level = std::unique_ptr<DIR, int (*)(DIR*)>;
-  std::vector<Level> levels;
-  dev_t device = 0;
-  auto enter = [&](int at, const char* name) {
-    int fd = ::openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (DIR* stream = fd < 0 ? nullptr : ::fdopendir(fd); stream != nullptr) levels.emplace_back(stream, ::closedir);
-    else if (fd >= 0) ::close(fd);
-  };
-  struct stat status;
-  if (::lstat(directory.c_str(), &status) == 0) device = status.st_dev;
-  enter(AT_FDCWD, directory.c_str());
-  int64_t bytes = 0;
-  while (!levels.empty()) {
-    const dirent* entry = ::readdir(levels.back().get());
-    if (entry == nullptr) {
-      levels.pop_back();
-      continue;
-    }
-    std::string_view name = entry->d_name;
-    int at = ::dirfd(levels.back().get());
-    if (name == "." || name == ".." || ::fstatat(at, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0 || status.st_dev != device) continue;
-    if (S_ISDIR(status.st_mode)) enter(at, entry->d_name);
-    else if (S_ISREG(status.st_mode) || S_ISLNK(status.st_mode)) bytes += status.st_size;
+// Goes through a tree that somebody may be changing: by one descriptor at a time, through no link, on one file system, and
+// however deep it is.
+class SizeWalk {
+ public:
+  // A file of several names counts for each, as one cannot know which are still there.
+  int64_t bytes_below(const std::string& top) {
+    here_ = Fd(::open(top.c_str(), kFlags));
+    struct stat status;
+    if (!here_ || ::fstat(here_.get(), &status) != 0) return 0;
+    device_ = status.st_dev;
+    look(status.st_ino);
+    while (!levels_.empty())
+      if (levels_.back().left.empty() ? !leave() : !enter()) break;
+    return bytes_;
   }
-  return bytes;
-}
+
+ private:
+  static constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  struct Level {
+    ino_t inode;
+    std::vector<std::string> left;  // directories in it to go through
+  };
+
+  void look(ino_t inode) {
+    Level level{inode, {}};
+    std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(::openat(here_.get(), ".", kFlags)), ::closedir);
+    struct stat status;
+    while (const dirent* entry = stream ? ::readdir(stream.get()) : nullptr) {
+      std::string_view name = entry->d_name;
+      if (name == "." || name == ".." || ::fstatat(here_.get(), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+      if (S_ISDIR(status.st_mode)) level.left.emplace_back(name);
+      if (S_ISREG(status.st_mode) || S_ISLNK(status.st_mode)) bytes_ += status.st_size;
+    }
+    levels_.push_back(std::move(level));
+  }
+
+  // Always true: what cannot be entered is passed over.
+  bool enter() {
+    Fd next(::openat(here_.get(), levels_.back().left.back().c_str(), kFlags));
+    levels_.back().left.pop_back();
+    struct stat status;
+    if (!next || ::fstat(next.get(), &status) != 0 || status.st_dev != device_) return true;
+    here_ = std::move(next);
+    look(status.st_ino);
+    return true;
+  }
+
+  // False where the way back does not lead to where we came from: the directory was moved meanwhile.
+  bool leave() {
+    levels_.pop_back();
+    if (levels_.empty()) return true;
+    Fd parent(::openat(here_.get(), "..", kFlags));
+    struct stat status;
+    if (!parent || ::fstat(parent.get(), &status) != 0 || status.st_dev != device_ || status.st_ino != levels_.back().inode) return false;
+    here_ = std::move(parent);
+    return true;
+  }
+
+  Fd here_;
+  dev_t device_ = 0;
+  std::vector<Level> levels_;  // from the top to where we are
+  int64_t bytes_ = 0;
+};
 
 Result<Engine::Sizes> Engine::sizes(const Container& container) const {
   Container whole = container;
   TRY(add_overlay(Layout{root_, run_}, whole));
-  Sizes sizes{bytes_below(whole.upper_dir), 0};
+  Sizes sizes{whole.upper_dir.empty() ? 0 : SizeWalk().bytes_below(whole.upper_dir), 0};
   sizes.root = sizes.written;
   if (!whole.record.image_id.empty()) {
     image::ImageStore store = TRY(image::ImageStore::open(root_));

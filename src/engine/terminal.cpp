@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "kernel/signals.h"
 
 namespace hull::engine {
 
@@ -26,12 +27,11 @@ void RawMode::leave() {
 }
 
 Result<> SignalStream::open() {
-  sigset_t caught;
-  ::sigfillset(&caught);
+  sigset_t caught = kernel::every_signal();
   // Synchronous ones are our own faults; job control of the caller's shell stays as it is.
   for (int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, SIGPIPE, SIGCHLD, SIGTTIN, SIGTTOU})
     ::sigdelset(&caught, number);
-  if (::sigprocmask(SIG_BLOCK, &caught, &saved_) != 0) return fail_errno("sigprocmask", "");
+  kernel::set_signal_mask(SIG_BLOCK, caught, &saved_);
   fd_ = Fd(::signalfd(-1, &caught, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd_) return fail_errno("signalfd", "");
   return {};
@@ -40,7 +40,7 @@ Result<> SignalStream::open() {
 SignalStream::~SignalStream() {
   if (!fd_) return;
   while (next()) {}  // they were meant for the container, which has ended
-  ::sigprocmask(SIG_SETMASK, &saved_, nullptr);
+  kernel::set_signal_mask(SIG_SETMASK, saved_);
 }
 
 std::optional<int> SignalStream::next() {

@@ -94,7 +94,7 @@ Result<std::vector<LoadedImage>> run_worker(std::vector<std::string> arguments, 
   TRY(std::move(relayed));
   if (outcome.error) return fail(std::move(*outcome.error));
   if (WIFSIGNALED(status))
-    return fail(ErrorKind::System, format("hull-image: ended by signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status))));
+    return fail(ErrorKind::System, format("hull-image: ended by signal {}", WTERMSIG(status)));
   if (status != 0) return fail(ErrorKind::System, format("hull-image: ended with code {}", WEXITSTATUS(status)));
   return std::move(outcome.images);
 }

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "kernel/identity.h"
+#include "kernel/signals.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
@@ -81,12 +82,8 @@ struct ChildStack {
 // Signals stay blocked from before the clone until the child execs: a handler must never run on shared memory.
 struct BlockedSignals {
   sigset_t before;
-  BlockedSignals() {
-    sigset_t all;
-    ::sigfillset(&all);
-    ::sigprocmask(SIG_SETMASK, &all, &before);
-  }
-  ~BlockedSignals() { ::sigprocmask(SIG_SETMASK, &before, nullptr); }
+  BlockedSignals() { set_signal_mask(SIG_SETMASK, every_signal(), &before); }
+  ~BlockedSignals() { set_signal_mask(SIG_SETMASK, before); }
 };
 
 // A cgroup v2 may be entered by the child itself, before its body.

@@ -74,4 +74,14 @@ const HostFacts& host_facts() {
   return facts;
 }
 
+unsigned online_cpus() {
+  unsigned count = 0;  // of "0-3,6"
+  for (const std::string& range : split(trim(read_file("/sys/devices/system/cpu/online").value_or("")), ',')) {
+    size_t dash = range.find('-');
+    auto first = parse_uint(range.substr(0, dash), 0, 1 << 20), last = dash == std::string::npos ? first : parse_uint(range.substr(dash + 1), 0, 1 << 20);
+    if (first && last && *first <= *last) count += static_cast<unsigned>(*last - *first + 1);
+  }
+  return count > 0 ? count : 1;
+}
+
 }  // namespace hull::kernel

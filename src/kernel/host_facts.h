@@ -20,6 +20,10 @@ struct HostFacts {
   int last_capability = 40;
 };
 
+// CPUs that are online, whichever of them this process may use (sysconf(3) counts these in one C library, those in the
+// other). At least 1.
+unsigned online_cpus();
+
 // Reads them from /proc; never fails (an unreadable file leaves the conservative value).
 const HostFacts& host_facts();
 bool in_user_namespace();

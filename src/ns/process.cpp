@@ -46,30 +46,41 @@ Result<int> wait_like_child(pid_t child, bool forward_signals) {
   return 128 + WTERMSIG(status);
 }
 
-// Where execvp(3) finds it; as given, if nowhere.
-static std::string found_on_path(const std::string& name) {
+// Runs the file, and as a script of the shell's if it is no program. Returns only if both fail, with the error.
+// `arguments` has a free place before the command's words.
+static int execute_file(const std::string& file, std::vector<char*> arguments) {
+  ::execv(file.c_str(), arguments.data() + 1);
+  if (errno != ENOEXEC) return errno;
+  std::string shell = "/bin/sh";
+  arguments[0] = shell.data();
+  arguments[1] = const_cast<char*>(file.c_str());
+  ::execv(shell.c_str(), arguments.data());
+  return errno;
+}
+
+// execvp(3) as glibc has it, whatever the C library: musl's does not know scripts without a first line.
+static int search_and_execute(const std::vector<std::string>& command) {
+  std::vector<char*> arguments{nullptr};
+  for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  const std::string& name = command[0];
+  if (name.empty()) return ENOENT;
+  if (name.find('/') != std::string::npos) return execute_file(name, arguments);
   const char* path = ::getenv("PATH");
-  if (path == nullptr || name.find('/') != std::string::npos) return name;
-  for (const std::string& directory : split(path, ':')) {
-    std::string file = (directory.empty() ? "." : directory) + "/" + name;
-    if (::access(file.c_str(), X_OK) == 0) return file;
+  int error = ENOENT;
+  for (const std::string& directory : split(path != nullptr ? path : "/bin:/usr/bin", ':')) {
+    std::string file = directory.empty() ? name : directory + "/" + name;
+    int refused = execute_file(file, arguments);
+    if (refused == EACCES) error = EACCES;
+    else if (refused != ENOENT && refused != ENOTDIR && refused != ESTALE && refused != ENODEV && refused != ETIMEDOUT) return refused;
   }
-  return name;
+  return error;
 }
 
 Error execute(const std::vector<std::string>& command) {
   if (!command.empty()) {
-    std::vector<char*> arguments{nullptr};
-    for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
-    arguments.push_back(nullptr);
-    ::execvp(arguments[1], arguments.data() + 1);
-    if (errno == ENOEXEC) {  // a script without a first line: the shell's, as glibc's execvp has it and musl's has not
-      std::string script = found_on_path(command[0]), shell = "/bin/sh";
-      arguments[0] = shell.data();
-      arguments[1] = script.data();
-      ::execv(shell.c_str(), arguments.data());
-    }
-    return Error(kind_of_errno(errno), format("failed to execute {}: {}", command[0], errno_text(errno)), errno);
+    int error = search_and_execute(command);
+    return Error(kind_of_errno(error), format("failed to execute {}: {}", command[0], errno_text(error)), error);
   }
   const char* shell = ::getenv("SHELL");
   if (shell == nullptr || *shell == '\0') shell = "/bin/sh";

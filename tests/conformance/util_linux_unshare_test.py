@@ -65,6 +65,21 @@ def test_a_script_without_a_first_line_is_the_shells():
         os.chmod(f"{folder}/{name}", 0o755)
     compare_all("unshare", [["-u", f"{folder}/plain", "a", "b c"], ["-u", "plain", "x"], ["-u", f"{folder}/empty"], ["-f", f"{folder}/no-program"]],
                 env={"PATH": f"/nonexistent:{folder}:/usr/bin:/bin"})
+    # What cannot be run is passed over, as by execvp: a directory, a script whose interpreter is gone, a file without the right.
+    for name, make in (("directory", lambda path: os.makedirs(path)), ("interpreter", lambda path: _write(path, "#!/opt/gone\n", 0o755)),
+                       ("right", lambda path: _write(path, "echo wrong\n", 0o644))):
+        before = f"{folder}/before-{name}"
+        os.makedirs(before)
+        make(f"{before}/plain")
+        for path in (f"{before}:{folder}:/usr/bin:/bin", f"{before}:/usr/bin:/bin"):
+            compare_all("unshare", [["-u", "plain", "x"]], env={"PATH": path})
+    compare_all("unshare", [["-u", ""], ["-u", "plain/"]], env={"PATH": folder})
+
+
+def _write(path, text, mode):
+    with open(path, "w") as file:
+        file.write(text)
+    os.chmod(path, mode)
 
 
 def test_proc_of_a_new_pid_namespace():

@@ -10,7 +10,7 @@ import subprocess
 import time
 
 from lib.hull import (background, binary, check, container, contains, environment, equal, eventually, hull, hull_root, hull_run,
-                      inspect, matches)
+                      inspect, matches, run)
 
 SLEEP = ("busybox", "sleep", "600")
 
@@ -125,6 +125,15 @@ def test_the_line_is_dockers():
     matches(east, r"\A\S+\.\d{9}\+01:00 container die ")
     hull("events", "--since=1h", "--until=0s", "-f", "event=die", "--format",
          "{{.Type}} {{.Status}} {{.Actor.Attributes.name}} {{.From}}").ok().out_is("container die web busybox\n")
+
+
+def test_times_are_of_the_zone_that_date_has():
+    hull("run", "--rm", "--net=none", "busybox", "true").ok()
+    for zone in ("UTC", "Europe/Paris", ":Asia/Kathmandu", "EST5EDT", "PST8PDT", "CET-1CEST", "CET-1CEST,M3.5.0,M10.5.0/3", "<+0330>-3:30", "no/such", ""):
+        line = hull("events", "--since=1h", "--until=0s", "-f", "event=die", env={"TZ": zone}).ok().out
+        stamp, rest = line[:19], line[29:].split()[0]
+        second = run("date", "--date", stamp + (rest if rest != "Z" else "+00:00"), "+%Y-%m-%dT%H:%M:%S %:z", env={"TZ": zone}).ok().out.split()
+        equal([stamp, rest.replace("Z", "+00:00")], second, zone)
 
 
 def test_times_cut_the_log():

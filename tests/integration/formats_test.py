@@ -2,7 +2,7 @@
 import json
 import re
 
-from lib.hull import check, container, contains, equal, hull, inspect, matches
+from lib.hull import check, container, contains, equal, hull, inspect, matches, sh
 
 
 def names(*filters):
@@ -19,6 +19,7 @@ def test_a_name_filter_is_a_regular_expression_with_or_without_the_slash():
     equal(names("name=/web"), ["web", "web2"], "from the slash on")
     equal(names("name=^web[0-9]+$", "name=^my"), ["my-web", "web2"], "two of one key are alternatives")
     equal(names("name=[", "name=^web$"), ["web"], "one that is malformed fits nothing")
+    hull("ps", "--filter", "name=w{1,300}").exits(1).one_line_error().err_contains("at most 255 repetitions")
     hull("rm", "web", "web2", "my-web").ok()
 
 
@@ -96,4 +97,12 @@ def test_sizes_are_what_the_container_wrote():
     equal(whole - written, int(inspect("busybox", "{{.Size}}")), "the image's part")
     matches(hull("ps", "-as", "--format", "{{.Size}}").ok().out, r"^3MB \(virtual \d+(\.\d+)?MB\)$")
     hull("inspect", "-f", "{{.SizeRw}}", "cc").exits(1)
+    hull("rm", "cc").ok()
+
+
+def test_no_tree_is_too_deep_for_its_size():
+    deep = "i=0; while [ $i -lt 300 ]; do mkdir d; cd -P d; i=$((i+1)); done; dd if=/dev/zero of=big bs=1000 count=3000 2>/dev/null; mkdir -p a/b c; echo x >a/b/f"
+    hull("run", "--name=cc", "--net=none", "busybox", "sh", "-c", deep).ok()
+    told = sh("ulimit -n 64; hull inspect -s -f '{{.SizeRw}}' cc").ok().out
+    equal(int(told), 3_000_002)
     hull("rm", "cc").ok()

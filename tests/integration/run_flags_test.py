@@ -4,7 +4,7 @@ import os
 import subprocess
 
 from lib.hull import (Terminal, binary, check, container, contains, environment, equal, eventually, hull, hull_root, inspect, matches,
-                      namespace_of, scratch, sh)
+                      namespace_of, run, scratch, sh)
 
 BASE = ("run", "--rm", "--net=none")
 
@@ -284,3 +284,10 @@ def test_a_file_is_not_mounted_on_a_directory():
 
 def test_trace_tells_the_steps():
     hull(*BASE, "--trace", "busybox", "true").ok().err_contains("pivot root").err_contains("in hull-init")
+
+
+def test_cpus_are_the_hosts_whichever_hull_itself_may_use():
+    online = int(run("nproc", "--all").ok().line)
+    equal(run("taskset", "-c", "0", binary(), "info", "--format", "{{.NCPU}}").ok().line, str(online))
+    run("taskset", "-c", "0", binary(), "run", "--rm", "--net=none", f"--cpus={online}", "busybox", "true").ok()
+    hull("run", "--rm", "--net=none", f"--cpus={online + 1}", "busybox", "true").fails(125, f"only {online} CPUs available")

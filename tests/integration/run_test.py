@@ -48,6 +48,24 @@ def test_signals_are_passed_on():
     equal((out, child.returncode), ("got\n", 44))
 
 
+def test_the_real_time_signals_that_c_libraries_keep_are_passed_on_too():
+    for number in (34, 35, 64):
+        child = popen(*RUN, "sh", "-c", f"trap 'exit 7' {number}; echo ready; while :; do sleep 0.05; done")
+        equal(child.stdout.readline(), "ready\n")
+        os.kill(child.pid, number)
+        child.communicate(timeout=10)
+        equal(child.returncode, 7, f"signal {number}")
+
+
+def test_the_callers_signal_mask_comes_back():
+    """What runs after hull in the same process, in unshare, has what the caller has blocked."""
+    for number in (33, 34, 35):
+        blocked = f"{1 << (number - 1):016x}"
+        script = f"import ctypes, os; mask = (ctypes.c_ulong * 16)(1 << {number - 1}); ctypes.CDLL(None).syscall(14, 2, mask, None, 8); " \
+                 f"os.execv({binary()!r}, ['hull', 'unshare', '-f', 'grep', 'SigBlk', '/proc/self/status'])"
+        equal(run("python3", "-c", script).ok().out.split()[1], blocked, f"signal {number}")
+
+
 def test_without_sig_proxy_the_container_runs_on():
     child = popen("run", "--name=deaf", "--sig-proxy=false", "--net=none", "busybox", "sh", "-c", "echo ready; exec sleep 600")
     equal(child.stdout.readline(), "ready\n")

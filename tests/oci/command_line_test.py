@@ -44,6 +44,8 @@ def test_a_regular_expression_names_several():
         oci("delete", "-r", "web-[12]$").ok()
         equal(oci("list", "-q").ok().out, "db\n")
         oci("delete", "-r", "(").fails(1, "no regular expression")
+        oci("delete", "-r", "^(d)\\1$").fails(1, "back references (\\1) are not supported").one_line_error()
+        oci("kill", "-r", "^d{1,300}", "0").fails(1, "at most 255 repetitions").one_line_error()
         equal(quiet_oci("create", "-b", bundle({"linux": {"cgroupsPath": "/oci-dc"}}), "dc"), (0, ""))
         oci("delete", "-r", "^d").fails(1, "db: cannot delete").one_line_error()  # and goes on
         equal(oci("list", "-q").ok().out, "db\n")
