@@ -3,11 +3,6 @@
 # Elsewhere, where there is no such question, with glibc.
 set(MUSL_LIBRARIES /usr/lib/x86_64-linux-musl CACHE PATH "musl's rcrt1.o and libc.a")
 
-function(hull_file_of_compiler NAME RESULT)
-  execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-file-name=${NAME} OUTPUT_VARIABLE path OUTPUT_STRIP_TRAILING_WHITESPACE)
-  set(${RESULT} ${path} PARENT_SCOPE)
-endfunction()
-
 function(hull_link_static TARGET)
   if(NOT CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64" OR NOT EXISTS ${MUSL_LIBRARIES}/rcrt1.o)
     target_link_options(${TARGET} PRIVATE -static-pie)
@@ -18,7 +13,7 @@ function(hull_link_static TARGET)
   target_sources(${TARGET} PRIVATE ${sources})
   set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS "-O2;-U_FORTIFY_SOURCE;-fno-builtin;-fno-stack-protector")
   foreach(name crtbeginS.o crtendS.o libstdc++.a libgcc.a libgcc_eh.a)
-    hull_file_of_compiler(${name} ${name})
+    execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-file-name=${name} OUTPUT_VARIABLE ${name} OUTPUT_STRIP_TRAILING_WHITESPACE)
   endforeach()
   target_link_options(${TARGET} PRIVATE -static-pie -nostdlib -Wl,-e,hull_start
     ${MUSL_LIBRARIES}/rcrt1.o ${MUSL_LIBRARIES}/crti.o ${crtbeginS.o})

@@ -225,6 +225,11 @@ Result<> send_message(const Fd& socket, std::string_view text, const std::vector
   return ::sendmsg(socket.get(), &message, MSG_NOSIGNAL) < 0 ? fail_errno("sendmsg", what) : Result<>();
 }
 
+bool is_still_at(const Fd& open, const std::string& path) {
+  struct stat held, there;
+  return ::fstat(open.get(), &held) == 0 && ::lstat(path.c_str(), &there) == 0 && held.st_ino == there.st_ino && held.st_dev == there.st_dev;
+}
+
 bool path_exists(const std::string& path) {
   struct stat status;
   return ::lstat(path.c_str(), &status) == 0;

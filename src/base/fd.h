@@ -61,6 +61,8 @@ Result<> replace_file(const std::string& path, std::string_view data, Durability
 Result<> make_directories(const std::string& path, mode_t mode = 0700);
 // rm -r of a tree that hull itself made; never crosses a mount point or follows a link. Missing is success.
 Result<> remove_tree(const std::string& path);
+// Whether it is still this that the path names, itself and not where a link leads.
+bool is_still_at(const Fd& open, const std::string& path);
 bool path_exists(const std::string& path);
 // The names in a directory, sorted, without "." and ".."; none when it cannot be read.
 std::vector<std::string> list_directory(const std::string& path);

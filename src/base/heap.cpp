@@ -78,7 +78,6 @@ Heap::Piece* Heap::used(const void* at) const {
 
 // New from the memory that nobody has had yet, which is zeroed.
 Heap::Piece* Heap::carve(size_t bytes) {
-  if (secret_ == 0) secret_ = secret_of_this_process() | 1;
   size_t whole = sizeof(Piece) + bytes;
   if (left_ < whole) {
     void* map = ::mmap(nullptr, next_map_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -96,7 +95,6 @@ Heap::Piece* Heap::carve(size_t bytes) {
 
 Heap::Found Heap::map_large(size_t size) {
   if (size > PTRDIFF_MAX - kPage) return {no_memory(), false};
-  if (secret_ == 0) secret_ = secret_of_this_process() | 1;
   size_t whole = round_up(sizeof(Piece) + size, kPage);
   void* map = ::mmap(nullptr, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (map == MAP_FAILED) return {no_memory(), false};
@@ -107,6 +105,7 @@ Heap::Found Heap::map_large(size_t size) {
 }
 
 Heap::Found Heap::find(size_t size) {
+  if (secret_ == 0) secret_ = secret_of_this_process() | 1;
   if (size > kLargest) return map_large(size);
   size_t index = class_of(size);
   Piece* piece = reinterpret_cast<Piece*>(free_[index]);

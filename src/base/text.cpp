@@ -38,6 +38,18 @@ std::optional<int64_t> parse_int(std::string_view text, int64_t min, int64_t max
   return parse_number<int64_t>(text, min, max);
 }
 
+std::optional<std::vector<NumberRange>> parse_ranges(std::string_view list, uint64_t most) {
+  std::vector<NumberRange> ranges;
+  for (const std::string& range : split(list, ',')) {
+    size_t dash = range.find('-');
+    auto first = parse_uint(std::string_view(range).substr(0, dash), 0, most);
+    auto last = dash == std::string::npos ? first : parse_uint(std::string_view(range).substr(dash + 1), 0, most);
+    if (!first || !last || *first > *last) return std::nullopt;
+    ranges.push_back({*first, *last});
+  }
+  return ranges;
+}
+
 std::optional<uint64_t> parse_bytes(std::string_view text) {
   size_t digits = text.find_first_not_of("0123456789.");
   std::string unit = to_lower(trim(text.substr(std::min(digits, text.size()))));

@@ -22,6 +22,9 @@ std::string format(fmt::format_string<Args...> pattern, Args&&... args) {
 std::optional<uint64_t> parse_uint(std::string_view text, uint64_t min = 0, uint64_t max = UINT64_MAX);
 // As parse_uint with an optional leading '-'.
 std::optional<int64_t> parse_int(std::string_view text, int64_t min = INT64_MIN, int64_t max = INT64_MAX);
+struct NumberRange { uint64_t first, last; };  // both included
+// "0-3,6", as the kernel writes CPUs and memory nodes, each at most `most`; none where it is no such list.
+std::optional<std::vector<NumberRange>> parse_ranges(std::string_view list, uint64_t most);
 // "64m", "1.5GiB", "512": bytes, binary multiples, as docker's -m takes them (b k m g t p, any case, optional iB/b).
 std::optional<uint64_t> parse_bytes(std::string_view text);
 

@@ -4,6 +4,16 @@
 
 namespace hull {
 
+TEST(ParseRanges, ReadsListsOfTheKernel) {
+  auto ranges = parse_ranges("0-3,6", 7);
+  ASSERT_TRUE(ranges);
+  ASSERT_EQ(ranges->size(), 2u);
+  EXPECT_EQ((*ranges)[0].last, 3u);
+  EXPECT_EQ((*ranges)[1].first, 6u);
+  EXPECT_EQ((*ranges)[1].last, 6u);
+  for (const char* bad : {"", ",", "1,", "3-1", "0-1-2", "-1", "1-", "0-8", "a", " 1"}) EXPECT_FALSE(parse_ranges(bad, 7)) << bad;
+}
+
 TEST(ParseUint, TakesWholeDecimalNumbersInRangeOnly) {
   EXPECT_EQ(parse_uint("42"), 42u);
   for (const char* bad : {"", "+1", "-1", " 1", "1 ", "0x0", "1:2", "18446744073709551616", "１"})

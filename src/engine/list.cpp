@@ -52,9 +52,15 @@ bool matches_label(const Record& record, const std::string& value) {
 
 // docker takes a regular expression and tries it on the name with and without its slash; one that is malformed fits
 // nothing. The C library's extended expressions do what names need.
-bool matches_name(const std::string& name, const std::string& text) {
-  Result<Pattern> pattern = Pattern::compile(text);
+bool matches_name(const std::string& name, const std::optional<Pattern>& pattern) {
   return pattern && (pattern->matches(name) || pattern->matches("/" + name));
+}
+
+Result<std::optional<Pattern>> name_pattern(const std::string& text) {
+  Result<Pattern> pattern = Pattern::compile(text);
+  if (pattern) return std::optional(std::move(*pattern));
+  if (pattern.error().kind() != ErrorKind::Unsupported) return std::optional<Pattern>();
+  return fail(ErrorKind::Invalid, format("invalid filter 'name': {}", pattern.error().text()));
 }
 
 // What `ps` shows under Networks.
@@ -84,14 +90,14 @@ std::vector<net::ContainerPort> published_ports(const Record& record) {
 struct FilterContext {
   std::string before_created, since_created;
   std::map<std::string, std::string> sharing;  // the name of the container that is asked about, by its text
+  std::map<std::string, std::optional<Pattern>> names;  // by their text
 };
-
 
 // One key's values are alternatives, different keys all have to hold.
 bool matches(const Container& container, const std::string& key, const std::string& value, const FilterContext& context) {
   const Record& record = container.record;
   if (key == "id") return record.id.starts_with(value);
-  if (key == "name") return matches_name(record.name, value);
+  if (key == "name") return matches_name(record.name, context.names.at(value));
   if (key == "label") return matches_label(record, value);
   if (key == "status") return status_name(container.state.status) == value;
   if (key == "exited")
@@ -122,9 +128,6 @@ Result<> check_filters(const ListOptions& options) {
     if (std::find(std::begin(kFilterKeys), std::end(kFilterKeys), key) == std::end(kFilterKeys))
       return fail(ErrorKind::Invalid, format("invalid filter '{}'", escape_controls(key)));
     if (key == "exited" && !parse_uint(value, 0, 255)) return fail(ErrorKind::Invalid, format("invalid filter 'exited={}'", value));
-    if (key == "name")
-      if (auto pattern = Pattern::compile(value); !pattern && pattern.error().kind() == ErrorKind::Unsupported)
-        return fail(ErrorKind::Invalid, format("invalid filter 'name': {}", pattern.error().text()));
     if (key == "publish" || key == "expose")
       if (!net::parse_expose(value)) return fail(ErrorKind::Invalid, format("invalid filter '{}={}'", key, escape_controls(value)));
     constexpr std::string_view kStatuses[] = {"created", "running", "paused", "restarting", "removing", "exited", "dead"};
@@ -213,7 +216,8 @@ Result<std::vector<Container>> Engine::list(const ListOptions& options) const {
   FilterContext context;
   std::vector<Container> all = all_containers(Layout{root_, run_});
   for (const auto& [key, value] : options.filters)
-    if (key == "sharing") context.sharing[value] = TRY(name_of_target(*this, all, value));
+    if (key == "name") context.names[value] = TRY(name_pattern(value));
+    else if (key == "sharing") context.sharing[value] = TRY(name_of_target(*this, all, value));
     else if (key == "before" || key == "since")
       (key == "before" ? context.before_created : context.since_created) = TRY(inspect(value)).record.created;
   std::vector<Container> found;
@@ -237,8 +241,10 @@ class SizeWalk {
     if (!here_ || ::fstat(here_.get(), &status) != 0) return 0;
     device_ = status.st_dev;
     look(status.st_ino);
-    while (!levels_.empty())
-      if (levels_.back().left.empty() ? !leave() : !enter()) break;
+    while (!levels_.empty()) {
+      if (!levels_.back().left.empty()) enter();
+      else if (!leave()) break;
+    }
     return bytes_;
   }
 
@@ -262,15 +268,14 @@ class SizeWalk {
     levels_.push_back(std::move(level));
   }
 
-  // Always true: what cannot be entered is passed over.
-  bool enter() {
+  // What cannot be entered is passed over.
+  void enter() {
     Fd next(::openat(here_.get(), levels_.back().left.back().c_str(), kFlags));
     levels_.back().left.pop_back();
     struct stat status;
-    if (!next || ::fstat(next.get(), &status) != 0 || status.st_dev != device_) return true;
+    if (!next || ::fstat(next.get(), &status) != 0 || status.st_dev != device_) return;
     here_ = std::move(next);
     look(status.st_ino);
-    return true;
   }
 
   // False where the way back does not lead to where we came from: the directory was moved meanwhile.

@@ -18,12 +18,6 @@ namespace {
 
 constexpr int kLockPauseMs = 2, kLockAttempts = 30000 / kLockPauseMs;
 
-bool same_directory(const Fd& directory, const std::string& path) {
-  struct stat held, there;
-  return ::fstat(directory.get(), &held) == 0 && ::stat(path.c_str(), &there) == 0 && held.st_ino == there.st_ino &&
-         held.st_dev == there.st_dev;
-}
-
 bool is_full_id(std::string_view text) { return text.size() == 64 && is_id_prefix(text); }
 
 std::optional<std::string> read_link(const std::string& path) {
@@ -51,7 +45,7 @@ Result<std::optional<RecordLock>> RecordLock::try_take(const std::string& record
     return fail_errno("flock", record_directory);
   }
   // The directory may have been removed while we waited for its lock.
-  if (!same_directory(*directory, record_directory)) return fail(ErrorKind::NotFound, record_directory + ": gone");
+  if (!is_still_at(*directory, record_directory)) return fail(ErrorKind::NotFound, record_directory + ": gone");
   return std::optional<RecordLock>(RecordLock(std::move(*directory)));
 }
 

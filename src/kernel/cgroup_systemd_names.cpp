@@ -64,12 +64,8 @@ std::optional<uint64_t> number_of(std::string_view text) {
 std::vector<uint8_t> mask_of(std::string_view list) {
   constexpr uint64_t kMost = 8191;
   std::vector<uint8_t> mask;
-  for (const std::string& range : split(trim(list), ',')) {
-    size_t dash = range.find('-');
-    auto first = parse_uint(std::string_view(range).substr(0, dash), 0, kMost);
-    auto last = dash == std::string::npos ? first : parse_uint(std::string_view(range).substr(dash + 1), 0, kMost);
-    if (!first || !last) return {};
-    for (uint64_t i = *first; i <= *last; ++i) {
+  for (const NumberRange& range : parse_ranges(trim(list), kMost).value_or(std::vector<NumberRange>())) {
+    for (uint64_t i = range.first; i <= range.last; ++i) {
       if (mask.size() <= i / 8) mask.resize(i / 8 + 1);
       mask[i / 8] = static_cast<uint8_t>(mask[i / 8] | 1u << i % 8);
     }

@@ -3,6 +3,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 
 #include "base/fd.h"
@@ -75,13 +76,12 @@ const HostFacts& host_facts() {
 }
 
 unsigned online_cpus() {
-  unsigned count = 0;  // of "0-3,6"
-  for (const std::string& range : split(trim(read_file("/sys/devices/system/cpu/online").value_or("")), ',')) {
-    size_t dash = range.find('-');
-    auto first = parse_uint(range.substr(0, dash), 0, 1 << 20), last = dash == std::string::npos ? first : parse_uint(range.substr(dash + 1), 0, 1 << 20);
-    if (first && last && *first <= *last) count += static_cast<unsigned>(*last - *first + 1);
-  }
-  return count > 0 ? count : 1;
+  unsigned count = 0;
+  constexpr uint64_t kMost = 1 << 20;
+  std::string online = read_file("/sys/devices/system/cpu/online").value_or("");
+  for (const NumberRange& range : parse_ranges(trim(online), kMost).value_or(std::vector<NumberRange>()))
+    count += static_cast<unsigned>(range.last - range.first + 1);
+  return std::max(count, 1U);
 }
 
 }  // namespace hull::kernel

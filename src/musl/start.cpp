@@ -1,6 +1,7 @@
 // The start of the release build. musl relocates a static-pie program by itself, but before 1.2.4 not from the compact table
 // (DT_RELR), which is a twentieth of the plain one in size, and it leaves what is then constant writable. And what libgcc
 // asks glibc for when something is thrown: where the program's unwind tables are.
+#include <dlfcn.h>
 #include <elf.h>
 #include <sys/mman.h>
 
@@ -12,8 +13,6 @@
 extern "C" __attribute__((visibility("hidden"))) const char __ehdr_start[];
 extern "C" __attribute__((visibility("hidden"))) const char _end[];
 extern "C" __attribute__((visibility("hidden"))) Elf64_Dyn _DYNAMIC[];
-
-static constexpr Elf64_Sxword kRelrSize = 35, kRelr = 36;  // DT_RELRSZ, DT_RELR; System V gABI, "Relative Relocation Table"
 
 static uintptr_t base() { return reinterpret_cast<uintptr_t>(__ehdr_start); }
 
@@ -30,8 +29,8 @@ extern "C" __attribute__((visibility("hidden"), used)) void hull_relocate() {
   const Elf64_Xword* entry = nullptr;
   Elf64_Dyn* size = nullptr;
   for (Elf64_Dyn* tag = _DYNAMIC; tag->d_tag != DT_NULL; ++tag) {
-    if (tag->d_tag == kRelr) entry = reinterpret_cast<const Elf64_Xword*>(base() + tag->d_un.d_ptr);
-    if (tag->d_tag == kRelrSize) size = tag;
+    if (tag->d_tag == DT_RELR) entry = reinterpret_cast<const Elf64_Xword*>(base() + tag->d_un.d_ptr);
+    if (tag->d_tag == DT_RELRSZ) size = tag;
   }
   if (entry == nullptr || size == nullptr) return;
   const Elf64_Xword* end = entry + size->d_un.d_val / sizeof *entry;
@@ -71,22 +70,13 @@ __attribute__((constructor(101))) static void protect() {
   if (to > from) ::mprotect(reinterpret_cast<void*>(from), to - from, PROT_READ);
 }
 
-// glibc 2.35's, dlfcn.h.
-struct dl_find_object {
-  unsigned long long flags;
-  void *map_start, *map_end;
-  void* link_map;
-  void* eh_frame;  // the segment PT_GNU_EH_FRAME
-  unsigned long long reserved[7];
-};
-
-extern "C" int _dl_find_object(void* address, dl_find_object* found) {
+extern "C" int _dl_find_object(void* address, dl_find_object* found) noexcept {
   auto at = reinterpret_cast<uintptr_t>(address);
   const Elf64_Phdr* segment = find_segment(PT_GNU_EH_FRAME);
   if (segment == nullptr || at < base() || at >= reinterpret_cast<uintptr_t>(_end)) return -1;
   std::memset(found, 0, sizeof *found);
-  found->map_start = reinterpret_cast<void*>(base());
-  found->map_end = const_cast<char*>(_end);
-  found->eh_frame = reinterpret_cast<void*>(base() + segment->p_vaddr);
+  found->dlfo_map_start = reinterpret_cast<void*>(base());
+  found->dlfo_map_end = const_cast<char*>(_end);
+  found->dlfo_eh_frame = reinterpret_cast<void*>(base() + segment->p_vaddr);
   return 0;
 }

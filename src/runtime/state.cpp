@@ -76,11 +76,6 @@ Result<> remove_home(const Home& home) {
   return ::rmdir(home.directory.c_str()) == 0 || errno == ENOENT ? Result<>() : fail_errno("rmdir", home.directory);
 }
 
-static bool is_directory_of(const Fd& directory, const Home& home) {
-  struct stat ours, present;
-  return ::fstat(directory.get(), &ours) == 0 && ::lstat(home.directory.c_str(), &present) == 0 && ours.st_ino == present.st_ino && ours.st_dev == present.st_dev;
-}
-
 Result<bool> lock_home(const Fd& directory, const Home& home) {
   constexpr int kPatienceMs = 15000, kLookMs = 5;
   for (int waited = 0; ::flock(directory.get(), LOCK_EX | LOCK_NB) != 0; waited += kLookMs) {
@@ -88,7 +83,7 @@ Result<bool> lock_home(const Fd& directory, const Home& home) {
     if (waited >= kPatienceMs) return fail(ErrorKind::Conflict, format("{}: another command is deleting it and does not end", home.directory));
     sleep_ms(kLookMs);
   }
-  return is_directory_of(directory, home);
+  return is_still_at(directory, home.directory);
 }
 
 // Its process waits for the start as long as it has the fifo open; fifo(7).

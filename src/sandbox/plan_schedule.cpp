@@ -59,12 +59,10 @@ namespace {
 // "0-3,6" as a mask of bits.
 Result<std::string> mask_of(const std::string& list, const char* field, uint64_t most) {
   std::string mask((most + 8) / 8, '\0');
-  for (const std::string& range : split(list, ',')) {
-    std::vector<std::string> ends = split(range, '-');
-    auto first = parse_uint(ends[0], 0, most), last = parse_uint(ends.back(), 0, most);
-    if (!first || !last || ends.size() > 2 || *first > *last) return fail(ErrorKind::Invalid, format("{}: \"{}\" is no list", field, escape_controls(list)));
-    for (uint64_t bit = *first; bit <= *last; ++bit) mask[bit / 8] = static_cast<char>(mask[bit / 8] | 1 << (bit % 8));
-  }
+  auto ranges = parse_ranges(list, most);
+  if (!ranges) return fail(ErrorKind::Invalid, format("{}: \"{}\" is no list", field, escape_controls(list)));
+  for (const NumberRange& range : *ranges)
+    for (uint64_t bit = range.first; bit <= range.last; ++bit) mask[bit / 8] = static_cast<char>(mask[bit / 8] | 1 << (bit % 8));
   return mask;
 }
 
